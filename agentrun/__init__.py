@@ -1,0 +1,3 @@
+"""AgentRun: the open, self-hosted runtime for AI agents."""
+
+__version__ = "0.1.0"

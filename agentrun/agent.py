@@ -1,0 +1,176 @@
+"""Agent: any callable -> a stream of loose events."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import typing
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from typing import Any, Protocol, cast, get_origin
+
+from agentrun.errors import ConfigError
+from agentrun.events import Loose
+from agentrun.intake import Intake, unreadable
+from agentrun.messages import AgentRequest
+from agentrun.utils import blocking
+
+Callback = Callable[[AgentRequest], object]
+
+_HINT = "Write it as: async def invoke_agent(request: AgentRequest): yield ..."
+_SCALARS = (int, float, bool, bytes, complex)
+_TURN = 64  # values an agent may give before others on its loop get a turn
+
+
+class Sink(Protocol):
+    """Where a Run's values go. `closing` is set once nobody wants more of them."""
+
+    closing: bool
+
+    def put(self, value: Loose) -> None: ...
+
+    async def room(self) -> None:
+        """Wait while a slow reader is too far behind."""
+        ...
+
+    def wait_room(self) -> None: ...
+
+
+class Agent:
+    """The user's callable, looked at once: what it is, and how it is to be run.
+
+    `sync` callbacks run in a thread; others are coroutines of the agents' loop; `blocks` names the blocking
+    call found in an async one, which then gets a loop of its own for each Run.
+    """
+
+    def __init__(self, callback: Callback, *, name: str | None = None) -> None:
+        _check_signature(callback)
+        self._callback = callback
+        self.name = name or getattr(callback, "__name__", type(callback).__name__)
+        self.sync = not _is_async(callback)
+        self.blocks = None if self.sync else blocking.find(callback)
+
+    async def run(self, request: AgentRequest, sink: Sink) -> None:
+        """Run an async callback to its end."""
+        await _pour_async(self._callback(request), sink, Intake())
+
+    def run_in_thread(self, request: AgentRequest, sink: Sink) -> Awaitable[None] | None:
+        """Run a sync callback to its end, in this thread. If its answer has to be awaited, that is given back."""
+        answer = self._callback(request)
+        if isinstance(answer, (AsyncIterable, Awaitable)):
+            return _pour_async(cast("object", answer), sink, Intake())
+        _pour(answer, sink, Intake())
+        return None
+
+
+async def _pour_async(answer: object, sink: Sink, intake: Intake) -> None:
+    while inspect.isawaitable(answer):
+        answer = await cast("Awaitable[object]", answer)
+    if isinstance(answer, AsyncIterable):
+        await _pour_stream(cast("AsyncIterable[object]", answer), sink, intake)
+    elif isinstance(answer, Iterator):
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, _pour, cast("object", answer), sink, intake)
+    else:
+        _give(answer, sink, intake)
+
+
+async def _pour_stream(answer: AsyncIterable[object], sink: Sink, intake: Intake) -> None:
+    put, turn = sink.put, _TURN
+    try:
+        async for value in answer:
+            if type(value) is str:
+                if value:
+                    put(value)
+            else:
+                _give(value, sink, intake)
+            if sink.closing:
+                return
+            turn -= 1
+            if not turn:
+                # an agent that never suspends must still let others run, and be cancelled
+                turn = _TURN
+                await sink.room()
+    finally:
+        close = getattr(answer, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _pour(answer: object, sink: Sink, intake: Intake) -> None:
+    if not isinstance(answer, Iterator):
+        _give(answer, sink, intake)
+        return
+    put, turn = sink.put, _TURN
+    try:
+        for value in cast("Iterator[object]", answer):
+            if type(value) is str:
+                if value:
+                    put(value)
+            else:
+                _give(value, sink, intake)
+            if sink.closing:
+                return
+            turn -= 1
+            if not turn:
+                turn = _TURN
+                sink.wait_room()
+    finally:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()
+
+
+def _give(value: object, sink: Sink, intake: Intake) -> None:
+    for event in intake.read(value):
+        sink.put(event)
+
+
+def _is_async(callback: Callback) -> bool:
+    function = _innermost(callback)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return True
+    # a plain function that says it gives an async stream only builds it: no thread needed for that
+    origin = get_origin(_return_type(function))
+    return isinstance(origin, type) and issubclass(origin, (AsyncIterable, Awaitable))
+
+
+def _innermost(callback: Any) -> Any:
+    while hasattr(callback, "func"):  # functools.partial
+        callback = callback.func
+    if inspect.isfunction(callback) or inspect.ismethod(callback) or isinstance(callback, type):
+        return callback
+    return getattr(callback, "__call__", callback)  # noqa: B004 - the method itself is wanted
+
+
+def _return_type(function: Any) -> Any:
+    try:
+        return typing.get_type_hints(getattr(function, "__func__", function)).get("return")
+    except Exception:  # a hint that cannot be resolved is no hint
+        return None
+
+
+def _check_signature(callback: object) -> None:
+    if not callable(callback):
+        raise ConfigError(f"invoke_agent is {type(callback).__name__}, which cannot be called.", hint=_HINT)
+    name = getattr(callback, "__name__", type(callback).__name__)
+    returns = _return_type(_innermost(callback))
+    if isinstance(returns, type) and issubclass(returns, _SCALARS):
+        raise ConfigError(f"{name} says it returns {returns.__name__}, which is no answer.", hint=_HINT)
+    try:
+        parameters = list(inspect.signature(callback).parameters.values())
+    except (TypeError, ValueError):  # some builtins have no signature
+        return
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if not positional and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        wanted = ", ".join(p.name for p in parameters) or "no argument"
+        raise ConfigError(f"{name} takes {wanted}, but it is called with one AgentRequest.", hint=_HINT)
+    required = [p.name for p in positional if p.default is p.empty]
+    required += [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if len(required) > 1 or required == ["messages"]:
+        raise ConfigError(
+            f"{name} wants {', '.join(required)}, but it is called with one AgentRequest.",
+            hint=f"{_HINT} The messages are request.messages.",
+        )
+
+
+__all__ = ["Agent", "Callback", "Sink", "unreadable"]

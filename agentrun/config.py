@@ -1,0 +1,158 @@
+"""Settings: arguments, then the environment, then `.env`, then `agentrun.yaml`. The only file that reads the environment."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from agentrun.errors import ConfigError
+
+Names = Annotated[list[str], NoDecode]
+
+
+class _Platform(PydanticBaseSettingsSource):
+    """`PORT` and `LOG_LEVEL`, which platforms set without our prefix."""
+
+    _UNPREFIXED = {"PORT": "port", "LOG_LEVEL": "log_level"}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        import os
+
+        found = {**_dotenv(), **os.environ}
+        return {field: found[name] for name, field in self._UNPREFIXED.items() if found.get(name)}
+
+
+def _dotenv() -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(".env").items() if value is not None}
+
+
+class _Yaml(YamlConfigSettingsSource):
+    """The `server:` part of `agentrun.yaml`."""
+
+    def __call__(self) -> dict[str, Any]:
+        return (super().__call__() or {}).get("server") or {}
+
+
+class Settings(BaseSettings):
+    """Every setting of the server; each is also an argument of AgentRunServer, `AGENTRUN_<NAME>` and a key of `server:`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AGENTRUN_", env_file=".env", yaml_file="agentrun.yaml", extra="ignore", frozen=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Other machines reach you only on 0.0.0.0 or ::.")
+    port: int = Field(9000, ge=0, le=65535, description="Port; also read from `PORT`. 0 takes a free one.")
+    uds: str | None = Field(None, description="Path of a Unix socket to listen on instead.")
+    prefix: str = Field("/openai/v1", description="Path before the OpenAI routes; `/v1` works as well.")
+    models: Names = Field(["agentrun"], description="Names that `/models` lists.")
+    strict_models: bool = Field(False, description="Refuse a `model` that is not in `models` with 404.")
+    api_keys: Names = Field([], description="Keys that callers may use, separated by commas. None: no key is asked for.")
+    allow_anonymous: bool = Field(False, description="Serve a public address without keys.")
+    cors_origins: Names = Field([], description="Origins whose browsers may call; closed by default.")
+    max_body_bytes: int = Field(10_000_000, ge=1, description="Largest request body.")
+    max_runs: int = Field(4096, ge=1, description="Runs at the same time.")
+    max_queued: int = Field(1024, ge=0, description="Requests that may wait for a place; one more gets 429.")
+    queue_timeout_s: float = Field(30.0, ge=0, description="Longest wait for a place.")
+    max_threads: int = Field(512, ge=1, description="Threads for sync agents.")
+    first_event_timeout_s: float = Field(0.0, ge=0, description="Longest wait for an agent's first event; 0: no limit.")
+    idle_timeout_s: float = Field(0.0, ge=0, description="Longest silence between two events; 0: no limit.")
+    run_timeout_s: float = Field(0.0, ge=0, description="Longest Run; 0: no limit.")
+    heartbeat_s: float = Field(15.0, gt=0, description="Silence after which a stream gets a comment line.")
+    shutdown_timeout_s: float = Field(30.0, ge=0, description="How long SIGTERM lets open streams finish.")
+    kept_runs: int = Field(512, ge=0, description="Finished Runs kept to be looked at and resumed.")
+    kept_s: float = Field(300.0, ge=0, description="How long a finished Run is kept.")
+    on_disconnect: Literal["cancel", "continue"] = Field("cancel", description="What a Run does when its client has gone.")
+    reasoning_field: Literal["reasoning_content", "reasoning", "both", "think-tags", "off"] = Field(
+        "reasoning_content", description="Where chat answers carry reasoning."
+    )
+    workers: int = Field(1, ge=1, description="Server processes.")
+    ssl_certfile: str | None = Field(None, description="TLS certificate.")
+    ssl_keyfile: str | None = Field(None, description="TLS key.")
+    log_level: str = Field("info", description="Also read from `LOG_LEVEL`.")
+    debug: bool = Field(False, description="Show callers the text of an agent's exception.")
+
+    @field_validator("models", "api_keys", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+    @field_validator("prefix")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        return "/" + value.strip("/") if value.strip("/") else ""
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        known = ("critical", "error", "warning", "info", "debug", "trace")
+        if value.lower() not in known:
+            raise ValueError(f"it has to be one of {', '.join(known)}")
+        return value.lower()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Platform(settings_cls), env_settings, dotenv_settings, _Yaml(settings_cls)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than this machine can reach the server."""
+        if self.uds is not None or self.host == "localhost":
+            return False
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:
+            return True
+
+
+def load(**arguments: Any) -> Settings:
+    """The settings, from every source; a ConfigError names what is wrong and where it may be set."""
+    known = Settings.model_fields
+    for name in arguments:
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+            raise ConfigError(f"There is no setting {name!r}.", hint=hint)
+    try:
+        return Settings(**{name: value for name, value in arguments.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        raise ConfigError(
+            f"The setting {name} is {first['input']!r}: {first['msg']}.",
+            hint=f"Set it as the argument {name}=, as AGENTRUN_{name.upper()}, or under server: in agentrun.yaml.",
+        ) from None
+
+
+def refuse_open_door(settings: Settings) -> None:
+    """A server that others can reach needs keys, or somebody's word that it does not."""
+    if settings.is_public and not settings.api_keys and not settings.allow_anonymous:
+        raise ConfigError(
+            f"Refusing to listen on {settings.host} without API keys.",
+            hint="Set AGENTRUN_API_KEYS, or AGENTRUN_ALLOW_ANONYMOUS=true if anyone may call.",
+        )
+
+

@@ -1,0 +1,142 @@
+"""Every error AgentRun raises, as one tree.
+
+    AgentRunError
+      ConfigError          you can fix this in code or configuration; raised before side effects
+        MissingExtra       an optional dependency is not installed
+      CallbackError        the agent returned or yielded something that is no answer
+      RequestError         the caller sent something invalid             400
+        Unauthorized       no key, or one that is not known              401
+        PermissionDenied   a known key that may not do this              403
+        NotFound           there is no such thing                        404
+        MethodNotAllowed   there is, but not for this verb               405
+        Conflict           it contradicts what is already there          409
+        TooLarge           more bytes than the server takes              413
+        RateLimited        try again later                               429
+      Unavailable          not now: draining or starting                 503
+      RunTimeout           a Run took longer than it may                 504
+
+A message says what happened with its values; `hint` says what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class AgentRunError(Exception):
+    """Root of the tree: catch this to catch them all."""
+
+    code = "agentrun_error"
+    status = 500
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class ConfigError(AgentRunError):
+    """The code or the configuration asks for something that cannot be."""
+
+    code = "config_error"
+
+
+class MissingExtra(ConfigError):
+    """An optional dependency is needed and not installed."""
+
+    code = "missing_extra"
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} is not installed.", hint=f'Run: pip install "agentrun[{extra}]"')
+
+
+class CallbackError(AgentRunError):
+    """The agent gave a value that AgentRun cannot turn into an answer."""
+
+    code = "invalid_agent_output"
+
+
+class RequestError(AgentRunError):
+    """The caller sent something invalid; `param` points at it."""
+
+    code = "invalid_request"
+    status = 400
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        hint: str | None = None,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.param = param
+        self.headers = headers or {}
+
+
+class Unauthorized(RequestError):
+    """No API key was sent, or an unknown one."""
+
+    code = "invalid_api_key"
+    status = 401
+
+
+class PermissionDenied(RequestError):
+    """The key is known and may not do this."""
+
+    code = "permission_denied"
+    status = 403
+
+
+class NotFound(RequestError):
+    """There is nothing under this name."""
+
+    code = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, but not for this HTTP method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class Conflict(RequestError):
+    """The request contradicts what is already there."""
+
+    code = "conflict"
+    status = 409
+
+
+class TooLarge(RequestError):
+    """The body is larger than the server takes."""
+
+    code = "request_too_large"
+    status = 413
+
+
+class RateLimited(RequestError):
+    """Too much at once; `retry-after` says when to come back."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+
+
+class Unavailable(RequestError):
+    """The server is draining or starting."""
+
+    code = "unavailable"
+    status = 503
+
+
+class RunTimeout(AgentRunError):
+    """A Run took longer than its first-event, idle or whole-run limit."""
+
+    code = "timeout"
+    status = 504

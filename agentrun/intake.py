@@ -1,0 +1,275 @@
+"""Intake: whatever an agent returns or yields -> loose events. Anything it cannot read is an error, never silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import msgspec
+
+from agentrun.agent_event import AgentEvent, EventType
+from agentrun.errors import CallbackError
+from agentrun.events import (
+    AnyEvent,
+    Custom,
+    Event,
+    InputRequired,
+    Loose,
+    PartDelta,
+    PartStarted,
+    Reason,
+    RunFailed,
+    RunFinished,
+    StateChanged,
+    Usage,
+    tool_call,
+    tool_result,
+)
+from agentrun.messages import Message
+
+ACCEPTED = (
+    "str, None, events of agentrun.events, AgentEvent, LangChain messages and chunks, "
+    "OpenAI chat completions and chunks, dicts of those shapes, and lists of these"
+)
+_REASONS: dict[str, Reason] = {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}
+
+Fields = Mapping[str, Any]
+
+
+class Intake:
+    """Reads the values of one Run; remembers which tool call a chunk without an id continues."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, str] = {}  # index in a stream of chunks -> call id
+
+    def read(self, value: object) -> Iterable[Loose]:
+        """The loose events that `value` stands for."""
+        if value is None:
+            return ()
+        if isinstance(value, str):
+            return (value,) if value else ()
+        if isinstance(value, Event):
+            return (cast("AnyEvent", value),)
+        if isinstance(value, AgentEvent):
+            return _from_agent_event(value)
+        if isinstance(value, Message):
+            return self._from_message(_fields_of_message(value))
+        if isinstance(value, dict):
+            return self._from_dict(cast("Fields", value))
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [event for item in cast("Iterable[object]", value) for event in self.read(item)]
+        dump = getattr(value, "model_dump", None)
+        if dump is not None and hasattr(value, "choices"):
+            return self._from_openai(cast("Fields", dump()))
+        if hasattr(value, "content") and hasattr(value, "type"):
+            return self._from_langchain(value)
+        raise unreadable(value)
+
+    def _from_dict(self, value: Fields) -> Iterable[Loose]:
+        if "choices" in value:
+            return self._from_openai(value)
+        if isinstance(value.get("event"), str) and isinstance(value.get("data"), dict):
+            return _from_agent_event(msgspec.convert(value, AgentEvent))
+        if isinstance(value.get("type"), str) and "." in value["type"] or value.get("type") in ("usage", "custom"):
+            return (msgspec.convert(value, AnyEvent),)
+        if "role" in value or "content" in value:
+            return self._from_message(value)
+        raise unreadable(value)
+
+    # --- OpenAI
+
+    def _from_openai(self, value: Fields) -> Iterator[Loose]:
+        for choice in value["choices"] or ():
+            message = choice.get("delta") or choice.get("message") or {}
+            yield from self._from_message(message)
+            reason = _REASONS.get(choice.get("finish_reason") or "")
+            if reason is not None:
+                yield RunFinished(reason)
+        usage = value.get("usage")
+        if usage:
+            yield Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, _details(usage))
+
+    def _from_message(self, message: Fields) -> Iterator[Loose]:
+        if message.get("role") == "tool":
+            yield from tool_result(str(message.get("tool_call_id") or ""), _text_of(message.get("content")))
+            return
+        if reasoning := message.get("reasoning_content") or message.get("reasoning"):
+            yield PartDelta(reasoning, "reasoning")
+        yield from _content(message.get("content"))
+        if refusal := message.get("refusal"):
+            yield PartDelta(refusal, "refusal")
+        for position, call in enumerate(message.get("tool_calls") or ()):
+            function = call.get("function") or {}
+            yield from self._tool_chunk(
+                call.get("index", position), call.get("id"), function.get("name"), function.get("arguments")
+            )
+
+    def _tool_chunk(self, index: int, call_id: str | None, name: str | None, arguments: Any) -> Iterator[Loose]:
+        if call_id and self._calls.get(index) != call_id:
+            self._calls[index] = call_id
+            yield PartStarted(kind="tool_call", name=name or None, call_id=call_id)
+        known = self._calls.get(index)
+        if known is None:
+            raise CallbackError(f"A tool call chunk with index {index} came before its id.")
+        if arguments:
+            text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+            yield PartDelta(text, "tool_call", call_id=known)
+
+    # --- LangChain, known by shape so that its package is not imported here
+
+    def _from_langchain(self, message: Any) -> Iterator[Loose]:
+        if message.type == "tool":
+            failed = getattr(message, "status", None) == "error"
+            yield from tool_result(message.tool_call_id, _text_of(message.content), failed=failed)
+            return
+        extra: Fields = getattr(message, "additional_kwargs", None) or {}
+        if reasoning := extra.get("reasoning_content"):
+            yield PartDelta(reasoning, "reasoning")
+        yield from _content(message.content)
+        chunks = getattr(message, "tool_call_chunks", None)
+        if chunks is not None:
+            for position, chunk in enumerate(chunks):
+                index = chunk.get("index")
+                yield from self._tool_chunk(
+                    position if index is None else index, chunk.get("id"), chunk.get("name"), chunk.get("args")
+                )
+        else:
+            for position, call in enumerate(getattr(message, "tool_calls", None) or ()):
+                call_id = call.get("id") or f"call_{position}"
+                yield from tool_call(call["name"], call.get("args") or {}, call_id=call_id)
+        if usage := getattr(message, "usage_metadata", None):
+            details = {**(usage.get("input_token_details") or {}), **(usage.get("output_token_details") or {})}
+            yield Usage(usage.get("input_tokens") or 0, usage.get("output_tokens") or 0, details or None)
+        metadata: Fields = getattr(message, "response_metadata", None) or {}
+        reason = _REASONS.get(metadata.get("finish_reason") or "")
+        if reason is not None:
+            yield RunFinished(reason)
+
+
+def unreadable(value: object) -> CallbackError:
+    """The error for a value that is no answer."""
+    kind = type(value)
+    shown = f"a dict with the keys {sorted(map(str, cast('Fields', value)))}" if kind is dict else kind.__qualname__
+    return CallbackError(f"The agent gave {shown}, which is no answer.", hint=f"It may give {ACCEPTED}.")
+
+
+def _fields_of_message(message: Message) -> Fields:
+    return {**message.to_openai(), "reasoning_content": message.reasoning_content}
+
+
+def _content(content: object) -> Iterator[Loose]:
+    """The text, reasoning and refusal in a message's content: a string or a list of parts."""
+    if isinstance(content, str):
+        if content:
+            yield content
+        return
+    for part in cast("list[Any]", content or ()):
+        if isinstance(part, str):
+            yield part
+            continue
+        kind = part.get("type")
+        if kind in ("text", "output_text", "text_delta"):
+            if part.get("text"):
+                yield part["text"]
+        elif kind in ("thinking", "reasoning"):
+            if thought := part.get("thinking") or part.get("reasoning") or part.get("text"):
+                yield PartDelta(thought, "reasoning")
+        elif kind == "refusal":
+            yield PartDelta(part["refusal"], "refusal")
+        elif kind not in ("tool_use", "tool_call", "tool_call_chunk", "input_json_delta", "function_call"):
+            # tool calls also stand in the message's own tool_calls; other kinds have no place in an answer's text
+            yield Custom("content_part", part)
+
+
+def _text_of(content: object) -> str:
+    return "".join(item for item in _content(content) if isinstance(item, str))
+
+
+def _details(usage: Fields) -> dict[str, int] | None:
+    prompt: Fields = usage.get("prompt_tokens_details") or {}
+    completion: Fields = usage.get("completion_tokens_details") or {}
+    details = {k: v for k, v in {**prompt, **completion}.items() if isinstance(v, int)}
+    return details or None
+
+
+# --- the original's events
+
+
+def _from_agent_event(event: AgentEvent) -> Iterable[Loose]:
+    return _READERS[event.event](event.data)
+
+
+def _call_id(data: Fields) -> str:
+    return str(data.get("id") or data.get("tool_call_id") or "")
+
+
+def _text(data: Fields) -> list[Loose]:
+    return [PartDelta(data.get("delta") or "")]
+
+
+def _reasoning(data: Fields) -> list[Loose]:
+    return [PartDelta(data.get("delta") or "", "reasoning")]
+
+
+def _whole_call(data: Fields) -> list[Loose]:
+    return [*tool_call(data["name"], data.get("args") or "", call_id=_call_id(data))]
+
+
+def _call_chunk(data: Fields) -> list[Loose]:
+    call_id = _call_id(data)
+    started = PartStarted(kind="tool_call", name=data.get("name") or None, call_id=call_id)
+    return [started, PartDelta(data.get("args_delta") or "", "tool_call", call_id=call_id)]
+
+
+def _whole_result(data: Fields) -> list[Loose]:
+    result = data.get("result", data.get("content", ""))
+    return [*tool_result(_call_id(data), result if isinstance(result, str) else msgspec.json.encode(result).decode())]
+
+
+def _result_chunk(data: Fields) -> list[Loose]:
+    return [PartDelta(data.get("delta") or "", "tool_result", call_id=_call_id(data))]
+
+
+def _error(data: Fields) -> list[Loose]:
+    return [RunFailed(str(data.get("code") or "agent_error"), str(data.get("message") or "The agent failed."))]
+
+
+def _state(data: Fields) -> list[Loose]:
+    patch = data.get("delta")
+    if isinstance(patch, list):
+        return [StateChanged(patch=cast("list[dict[str, Any]]", patch))]
+    return [StateChanged(data.get("snapshot", data))]
+
+
+def _human(data: Fields) -> list[Loose]:
+    return [
+        InputRequired(
+            str(data.get("prompt") or ""),
+            str(data.get("id") or ""),
+            data.get("tool_call_id"),
+            data.get("schema"),
+        )
+    ]
+
+
+def _custom(data: Fields) -> list[Loose]:
+    return [Custom(str(data.get("name") or ""), data.get("value"))]
+
+
+def _raw(data: Fields) -> list[Loose]:
+    return [Custom("raw", data.get("raw"))]
+
+
+_READERS: dict[EventType, Callable[[Fields], list[Loose]]] = {
+    EventType.TEXT: _text,
+    EventType.REASONING: _reasoning,
+    EventType.TOOL_CALL: _whole_call,
+    EventType.TOOL_CALL_CHUNK: _call_chunk,
+    EventType.TOOL_RESULT: _whole_result,
+    EventType.TOOL_RESULT_CHUNK: _result_chunk,
+    EventType.ERROR: _error,
+    EventType.STATE: _state,
+    EventType.HITL: _human,
+    EventType.CUSTOM: _custom,
+    EventType.RAW: _raw,
+}

@@ -1,0 +1,65 @@
+"""What every wire language is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol as Shape
+
+import msgspec
+
+from agentrun.errors import AgentRunError
+from agentrun.events import AnyEvent
+from agentrun.messages import AgentRequest
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A path below the server's prefix that starts Runs, and its place in the OpenAPI document."""
+
+    path: str
+    summary: str
+    request_schema: dict[str, Any] = {}
+    response_schema: dict[str, Any] = {}
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """What a protocol may know of the Run that answers a request."""
+
+    run_id: str
+    created: int
+    request: AgentRequest
+
+
+class Encoder(Shape):
+    """Turns the Events of one Run into one answer on the wire."""
+
+    def encode(self, event: AnyEvent) -> bytes:
+        """The frames of one event; empty where this wire does not show it."""
+        ...
+
+    def heartbeat(self) -> bytes:
+        """Bytes that keep a silent stream open."""
+        ...
+
+    def fold(self, events: Sequence[AnyEvent]) -> bytes:
+        """The whole answer."""
+        ...
+
+
+class Protocol(Shape):
+    """A wire language."""
+
+    name: str
+    routes: Sequence[Route]
+    media_type: str
+
+    def decode(self, body: bytes, headers: Mapping[str, str]) -> AgentRequest:
+        """Read a request, or raise a RequestError whose `param` points at what is wrong."""
+        ...
+
+    def encoder(self, call: Call) -> Encoder:
+        """A fresh encoder for one Run's answer."""
+        ...
+
+    def error(self, error: AgentRunError) -> bytes:
+        """The body of an error answer."""
+        ...

@@ -1,0 +1,173 @@
+"""Completer: loose events in, well-formed ones out. See `agentrun.events` for what well-formed means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agentrun.events import (
+    AnyEvent,
+    InputRequired,
+    Kind,
+    Loose,
+    Origin,
+    PartDelta,
+    PartEnded,
+    PartStarted,
+    Reason,
+    RunFailed,
+    RunFinished,
+)
+
+_SAID: tuple[Kind, ...] = ("text", "reasoning", "refusal")  # of these just one is open at a time
+
+
+class Completer:
+    """Feeds a log, event by event. `client_tools` are the tools the request offered: calls of these are the client's."""
+
+    def __init__(self, emit: Callable[[AnyEvent], object], client_tools: frozenset[str] = frozenset()) -> None:
+        self._emit = emit
+        self._client_tools = client_tools
+        self._parts = 0
+        self._said: tuple[str, Kind] | None = None  # the open text, reasoning or refusal part
+        self._calls: dict[tuple[Kind, str], str] = {}  # open tool parts: kind and call id -> part id
+        self._unnamed: dict[str, list[PartDelta]] = {}  # argument pieces of calls whose name is not known yet
+        self._for_client = False
+        self._waits_for_human = False
+        self._reason: Reason | None = None
+        self.ended = False
+
+    def feed(self, event: Loose) -> None:
+        """Take one loose event. After the ending, nothing more is taken."""
+        if type(event) is str:
+            said = self._said
+            if said is not None and said[1] == "text" and not self.ended:
+                self._emit(PartDelta(event, "text", said[0]))
+                return
+            event = PartDelta(event)
+        if self.ended:
+            return
+        match event:
+            case PartDelta():
+                self._delta(event)
+            case PartStarted(kind=kind):
+                if kind in _SAID:
+                    self._open_said(kind)
+                else:
+                    self._open_call(event)
+            case PartEnded():
+                self._part_ended(event)
+            case RunFinished(reason):
+                self._reason = reason
+            case RunFailed():
+                self.fail(event)
+            case InputRequired():
+                self._waits_for_human = True
+                self._emit(event)
+            case str():
+                self._delta(PartDelta(event))
+            case _:
+                self._emit(event)
+
+    def finish(self, reason: Reason | None = None) -> None:
+        """The agent came to its end, or was cancelled: close what is open and end well."""
+        if self.ended:
+            return
+        self._name_the_unnamed()
+        self._close_all(failed=reason == "cancelled")
+        self.ended = True
+        self._emit(RunFinished(reason or self._natural_reason()))
+
+    def fail(self, failure: RunFailed) -> None:
+        """Something went wrong: what is open closes as failed."""
+        if self.ended:
+            return
+        self._close_all(failed=True)
+        self.ended = True
+        self._emit(failure)
+
+    def _natural_reason(self) -> Reason:
+        if self._reason not in (None, "stop", "tool_calls"):
+            return self._reason or "stop"
+        if self._waits_for_human:
+            return "input_required"
+        return "tool_calls" if self._for_client else "stop"
+
+    # --- parts
+
+    def _delta(self, delta: PartDelta) -> None:
+        if not delta.text:
+            return
+        if delta.kind in _SAID:
+            self._emit(PartDelta(delta.text, delta.kind, self._open_said(delta.kind)))
+            return
+        call_id = delta.call_id or delta.id
+        part = self._calls.get((delta.kind, call_id))
+        if part is None:
+            if delta.kind == "tool_call":
+                self._unnamed.setdefault(call_id, []).append(delta)
+                return
+            part = self._open_call(PartStarted(kind=delta.kind, call_id=call_id))
+        self._emit(PartDelta(delta.text, delta.kind, part, call_id))
+
+    def _open_said(self, kind: Kind) -> str:
+        if self._said is not None:
+            if self._said[1] == kind:
+                return self._said[0]
+            self._close_said()
+        part = self._next_id()
+        self._said = (part, kind)
+        self._emit(PartStarted(part, kind))
+        return part
+
+    def _open_call(self, started: PartStarted) -> str:
+        call_id = started.call_id or started.id or f"call_{self._parts}"
+        open_part = self._calls.get((started.kind, call_id))
+        if open_part is not None:
+            return open_part
+        if started.kind == "tool_call" and not started.name:
+            self._unnamed.setdefault(call_id, [])
+            return ""
+        self._close_said()
+        if started.kind == "tool_result":
+            self._close_call("tool_call", call_id)
+        origin: Origin | None = None
+        if started.kind == "tool_call":
+            origin = started.origin or ("client" if started.name in self._client_tools else "agent")
+            self._for_client = self._for_client or origin == "client"
+        part = self._next_id()
+        self._calls[(started.kind, call_id)] = part
+        self._emit(PartStarted(part, started.kind, started.name, call_id, origin))
+        for held in self._unnamed.pop(call_id, ()):
+            self._emit(PartDelta(held.text, held.kind, part, call_id))
+        return part
+
+    def _part_ended(self, ended: PartEnded) -> None:
+        if ended.kind in _SAID:
+            if self._said is not None and self._said[1] == ended.kind:
+                self._close_said(ended.failed)
+        else:
+            self._close_call(ended.kind, ended.call_id or ended.id, ended.failed)
+
+    def _close_said(self, failed: bool = False) -> None:
+        if self._said is not None:
+            (part, kind), self._said = self._said, None
+            self._emit(PartEnded(part, kind, failed))
+
+    def _close_call(self, kind: Kind, call_id: str, failed: bool = False) -> None:
+        part = self._calls.pop((kind, call_id), None)
+        if part is not None:
+            self._emit(PartEnded(part, kind, failed, call_id))
+
+    def _close_all(self, *, failed: bool) -> None:
+        self._close_said(failed)
+        for kind, call_id in list(self._calls):
+            self._close_call(kind, call_id, failed)
+
+    def _name_the_unnamed(self) -> None:
+        """A call that never got its name is still shown: losing it silently would be worse."""
+        for call_id in list(self._unnamed):
+            self._open_call(PartStarted(kind="tool_call", name="unknown", call_id=call_id))
+
+    def _next_id(self) -> str:
+        self._parts += 1
+        return f"p{self._parts}"

@@ -1,0 +1,202 @@
+"""Runs: starts them, keeps count of them, looks after their time limits, and forgets them after a while."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+
+import msgspec
+
+from agentrun.agent import Agent
+from agentrun.errors import AgentRunError, RateLimited, Unavailable
+from agentrun.events import RunFailed
+from agentrun.messages import AgentRequest
+from agentrun.run.run import OnDisconnect, Run
+from agentrun.run.worker import Worker
+
+logger = logging.getLogger(__name__)
+_TICK_S = 0.1
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much, how many and how long. Seconds; 0 means no limit."""
+
+    max_runs: int = 4096
+    max_queued: int = 1024
+    queue_timeout_s: float = 30.0
+    first_event_timeout_s: float = 0.0
+    idle_timeout_s: float = 0.0
+    run_timeout_s: float = 0.0
+    heartbeat_s: float = 15.0
+    kept_runs: int = 512
+    kept_s: float = 300.0
+    max_threads: int = 512
+
+
+class Runs:
+    """The Runs of one server process. Lives on the server's loop; only `notify` and `pause` may be called elsewhere."""
+
+    def __init__(self, limits: Limits, *, debug: bool = False, on_end: Callable[[Run], None] = lambda _: None) -> None:
+        self.limits = limits
+        self.worker = Worker(limits.max_threads)
+        self.draining = False
+        self._debug = debug
+        self._on_end = on_end
+        self._active: dict[str, Run] = {}
+        self._kept: OrderedDict[str, Run] = OrderedDict()
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._changed: deque[Run] = deque()
+        self._woken = False
+        self._ticking = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def active(self) -> int:
+        return len(self._active)
+
+    def open(self) -> None:
+        """Take the running loop as the server's."""
+        self._loop = asyncio.get_running_loop()
+        self.worker.start()
+
+    async def close(self) -> None:
+        """Stop what still runs and let it clean up."""
+        self.cut("The server is shutting down.")
+        await asyncio.to_thread(self.worker.stop, 5.0)
+
+    def cut(self, message: str) -> None:
+        """End every Run now, with an error frame for whoever reads it."""
+        for run in list(self._active.values()):
+            run.cancel(RunFailed("server_shutdown", message))
+
+    # --- starting
+
+    async def start(
+        self, agent: Agent, request: AgentRequest, *, owner: str = "", on_disconnect: OnDisconnect = "cancel"
+    ) -> Run:
+        """Start a Run, after waiting for a free place if all are taken."""
+        if self.draining:
+            raise Unavailable("The server is shutting down.", headers={"retry-after": "1"})
+        if len(self._active) >= self.limits.max_runs or self._queue:
+            await self._wait_for_place()
+        run = Run(self, agent, request, owner, on_disconnect)
+        self._active[run.id] = run
+        if not self._ticking:
+            self._ticking = True
+            asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+        run.start()
+        return run
+
+    async def _wait_for_place(self) -> None:
+        if len(self._queue) >= self.limits.max_queued:
+            raise RateLimited(
+                f"{len(self._active)} runs are going and {len(self._queue)} wait; no more are taken now.",
+                headers={"retry-after": "1"},
+            )
+        place = asyncio.get_running_loop().create_future()
+        self._queue.append(place)
+        try:
+            await asyncio.wait_for(place, self.limits.queue_timeout_s or None)
+        except asyncio.TimeoutError:
+            raise RateLimited(
+                f"No run finished within {self.limits.queue_timeout_s:g} s.", headers={"retry-after": "5"}
+            ) from None
+        finally:
+            if not place.done() or place.cancelled():
+                self._forget_place(place)
+
+    def _forget_place(self, place: asyncio.Future[None]) -> None:
+        if place in self._queue:
+            self._queue.remove(place)
+
+    # --- looking up
+
+    def get(self, run_id: str, owner: str = "") -> Run | None:
+        """The Run of that id, if `owner` started it."""
+        run = self._active.get(run_id) or self._kept.get(run_id)
+        return run if run is not None and run.owner == owner else None
+
+    def list(self, owner: str = "") -> list[Run]:
+        """What `owner` started and is still known, newest first."""
+        known = [*self._kept.values(), *self._active.values()]
+        return [run for run in reversed(known) if run.owner == owner]
+
+    # --- called by Runs
+
+    def notify(self, run: Run) -> None:
+        """From any thread: `run` has something to absorb."""
+        self._changed.append(run)
+        if not self._woken and self._loop is not None:
+            self._woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._absorb)
+            except RuntimeError:  # the server's loop is closed: nobody reads any more
+                run.closing = True
+
+    def _absorb(self) -> None:
+        self._woken = False
+        changed = self._changed
+        while changed:
+            changed.popleft().absorb()
+
+    def pause(self) -> None:
+        """In an agent's thread: give the readers a moment."""
+        time.sleep(0.005)  # noqa: TID251
+
+    def concluded(self, run: Run) -> None:
+        """A Run has ended: give its place away, keep it for a while."""
+        self._active.pop(run.id, None)
+        self._kept[run.id] = run
+        if len(self._kept) > self.limits.kept_runs:
+            self._kept.popitem(last=False)
+        while self._queue and len(self._active) < self.limits.max_runs:
+            place = self._queue.popleft()
+            if not place.done():
+                place.set_result(None)
+                break
+        self._on_end(run)
+
+    def describe(self, error: BaseException, run: Run) -> RunFailed:
+        """What the caller is told of an exception: all of our own errors, of others only the type."""
+        if isinstance(error, AgentRunError):
+            return RunFailed(error.code, str(error))
+        logger.error("run %s: the agent raised %s", run.id, type(error).__name__, exc_info=error)
+        if self._debug:
+            return RunFailed("agent_error", f"The agent raised {type(error).__name__}: {error}")
+        return RunFailed("agent_error", f"The agent raised {type(error).__name__}. The server's log has more under {run.id}.")
+
+    # --- time
+
+    def _tick(self) -> None:
+        """Look after time limits, heartbeats and old Runs, for all Runs at once."""
+        now, limits = time.time(), self.limits
+        for run in list(self._active.values()):
+            overdue = self._overdue(run, now)
+            if overdue:
+                run.cancel(RunFailed("timeout", overdue))
+            else:
+                run.nudge(limits.heartbeat_s, now)
+        while self._kept:
+            oldest = next(iter(self._kept.values()))
+            if (oldest.finished or now) + self.limits.kept_s > now:
+                break
+            self._kept.popitem(last=False)
+        if self._active or self._kept:
+            asyncio.get_running_loop().call_later(_TICK_S if self._active else 1.0, self._tick)
+        else:
+            self._ticking = False
+
+    def _overdue(self, run: Run, now: float) -> str | None:
+        limits = self.limits
+        if limits.run_timeout_s and now - run.created > limits.run_timeout_s:
+            return f"The run took longer than {limits.run_timeout_s:g} s."
+        if run.first_output is None:
+            if limits.first_event_timeout_s and now - run.created > limits.first_event_timeout_s:
+                return f"The agent said nothing within {limits.first_event_timeout_s:g} s."
+        elif limits.idle_timeout_s and now - run.last_output > limits.idle_timeout_s:
+            return f"The agent fell silent for {limits.idle_timeout_s:g} s."
+        return None
+

@@ -1,0 +1,60 @@
+"""Worker: where user code runs, never the server's loop.
+
+Async agents share one loop in a thread of its own: the clients they keep between requests are bound to it. Sync
+agents, and async ones seen to block, get a thread for each Run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from agentrun.utils.loop import LoopThread
+from agentrun.utils.threads import Threads
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """One event loop in its own thread, and threads for what blocks."""
+
+    def __init__(self, max_threads: int) -> None:
+        self._loop = LoopThread("agents", _report_stall)
+        self._threads = Threads("agent", max_threads)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    def stop(self, timeout_s: float) -> None:
+        self._loop.stop(timeout_s)
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Run `function` on the agents' loop."""
+        self._loop.call(function)
+
+    def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """On the agents' loop: start a task there."""
+        return self._loop.create_task(coroutine)
+
+    def in_thread(self, function: Callable[[], None]) -> None:
+        """Run `function` in a thread."""
+        self._threads.run(function)
+
+
+def on_own_loop(awaitable: Awaitable[None]) -> None:
+    """Run to its end on a loop of this thread's own."""
+
+    async def run() -> None:
+        await awaitable
+
+    asyncio.run(run())
+
+
+def _report_stall(place: str) -> None:
+    logger.warning(
+        "The agents' event loop is blocked at %s. Other async agents wait meanwhile: "
+        "await an async call there, or run it with asyncio.to_thread().",
+        place,
+    )

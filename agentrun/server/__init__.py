@@ -1,0 +1,18 @@
+"""AgentRunServer and what its users' callbacks are written with."""
+
+from agentrun.agent_event import AgentEvent, AgentResult, EventType
+from agentrun.messages import AgentRequest, Message, Tool, ToolCall
+from agentrun.messages import Role as MessageRole
+from agentrun.server.server import AgentRunServer
+
+__all__ = [
+    "AgentEvent",
+    "AgentRequest",
+    "AgentResult",
+    "AgentRunServer",
+    "EventType",
+    "Message",
+    "MessageRole",
+    "Tool",
+    "ToolCall",
+]

@@ -1,0 +1,77 @@
+"""AgentRunApp: a FastAPI app whose protocol routes skip the middleware stack while there is none of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agentrun.errors import AgentRunError
+from agentrun.protocols.openai_chat import error_body
+from agentrun.server.endpoint import ProtocolEndpoint
+from agentrun.server.http import Receive, Scope, Send
+from agentrun.utils import ids
+from agentrun.utils.json import dumps
+
+
+class AgentRunApp(FastAPI):
+    """See the module."""
+
+    def __init__(self, endpoints: Mapping[str, ProtocolEndpoint], **options: Any) -> None:
+        super().__init__(redirect_slashes=False, **options)
+        self._direct = endpoints
+        self.add_exception_handler(HTTPException, _http_error)
+        self.add_exception_handler(AgentRunError, _agentrun_error)
+        self.add_exception_handler(Exception, _bug)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if not self.user_middleware:
+                endpoint = self._direct.get(scope["path"])
+                if endpoint is not None:
+                    await endpoint(scope, receive, send)
+                    return
+            send = _with_request_id(scope, send)
+        await super().__call__(scope, receive, send)
+
+
+def _with_request_id(scope: Scope, send: Send) -> Send:
+    async def send_with_id(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = message.setdefault("headers", [])
+            if not any(name == b"x-request-id" for name, _ in headers):
+                sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+                message["headers"] = [*headers, (b"x-request-id", sent or ids.new("req_").encode())]
+        await send(message)
+
+    return send_with_id
+
+
+def error_response(error: AgentRunError) -> Response:
+    """An error in OpenAI's shape."""
+    headers: dict[str, str] = getattr(error, "headers", {})
+    return Response(dumps({"error": error_body(error)}), error.status, headers, "application/json")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known = AgentRunError(
+        f"{request.method} {request.url.path}: {error.detail}.", code=str(error.detail).lower().replace(" ", "_")
+    )
+    known.status = error.status_code
+    response = error_response(known)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _agentrun_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AgentRunError)
+    return error_response(error)
+
+
+async def _bug(_: Request, error: Exception) -> Response:
+    return error_response(AgentRunError(f"The server failed with {type(error).__name__}.", code="internal_error"))

@@ -1,0 +1,80 @@
+"""The small HTTP that the hot path needs: a body, headers, an answer. No framework per request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from agentrun.errors import RequestError, TooLarge
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class Disconnected(Exception):
+    """The client went away before it had sent its request."""
+
+
+class Headers(Mapping[str, str]):
+    """Request headers by lower-case name; made only when somebody looks."""
+
+    __slots__ = ("_map", "_raw")
+
+    def __init__(self, raw: RawHeaders) -> None:
+        self._raw = raw
+        self._map: dict[str, str] | None = None
+
+    def _read(self) -> dict[str, str]:
+        if self._map is None:
+            self._map = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw}
+        return self._map
+
+    def __getitem__(self, name: str) -> str:
+        return self._read()[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(self)})"  # names only: values may be keys
+
+
+async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
+    """The request's body, refused as soon as it is known to be too large."""
+    declared = headers.get("content-length")
+    if declared is not None and (not declared.isdigit() or int(declared) > limit):
+        raise _too_large(limit)
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    pieces, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > limit:
+            raise _too_large(limit)
+    return b"".join(pieces)
+
+
+def _too_large(limit: int) -> RequestError:
+    return TooLarge(f"The body is larger than {limit:,} bytes.", hint="The server's setting is max_body_bytes.")
+
+
+async def answer(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:
+    """Send a whole answer."""
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,1 @@
+"""What any part may use and that knows nothing of agents."""

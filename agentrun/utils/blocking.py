@@ -1,0 +1,108 @@
+"""Finds blocking calls in the source of an async function before it runs.
+
+`time.sleep` or `requests.get` inside `async def` would hold up every other task of the loop. An agent that is
+seen to do so is given a loop of its own for each Run.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+_BLOCKING = {
+    ("time", "sleep"),
+    ("requests", "*"),
+    ("urllib.request", "urlopen"),
+    ("subprocess", "run"),
+    ("subprocess", "call"),
+    ("subprocess", "check_call"),
+    ("subprocess", "check_output"),
+    ("os", "system"),
+    ("builtins", "input"),
+    ("socket", "create_connection"),
+    ("httpx", "get"),
+    ("httpx", "post"),
+    ("httpx", "request"),
+    ("httpx", "stream"),
+}
+
+
+def find(function: object, depth: int = 4) -> str | None:
+    """`time.sleep at app.py:12` for the first blocking call in `function` or what it calls in its own module."""
+    seen: set[CodeType] = set()
+    return next(_search(_plain(function), depth, seen), None)
+
+
+def _plain(function: object) -> FunctionType | None:
+    function = inspect.unwrap(getattr(function, "func", function))  # type: ignore[arg-type]
+    function = getattr(function, "__func__", function)
+    if not isinstance(function, FunctionType):
+        function = getattr(getattr(type(function), "__call__", None), "__func__", type(function).__dict__.get("__call__"))
+    return function if isinstance(function, FunctionType) else None
+
+
+def _search(function: FunctionType | None, depth: int, seen: set[CodeType]) -> Iterator[str]:
+    if function is None or depth == 0:
+        return
+    module = function.__module__
+    for code in _codes(function.__code__):
+        if code in seen:
+            continue
+        seen.add(code)
+        for value, name, line in _named(code, function.__globals__):
+            if _blocks(value):
+                yield f"{name} at {code.co_filename}:{line}"
+            elif isinstance(value, FunctionType) and value.__module__ == module:
+                yield from _search(value, depth - 1, seen)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _named(code: CodeType, scope: dict[str, Any]) -> Iterator[tuple[object, str, int]]:
+    """The values that a function names as `name` or `module.name`, imports inside the function included."""
+    line, value, path = code.co_firstlineno, None, ""
+    local: dict[str, Any] = {}
+    for step in dis.get_instructions(code):
+        starts = step.positions.lineno if hasattr(step, "positions") and step.positions else step.starts_line
+        line = starts if isinstance(starts, int) and not isinstance(starts, bool) else line
+        name = step.argval
+        if step.opname == "IMPORT_NAME":
+            value, path = _imported(name), name
+        elif step.opname == "STORE_FAST" and isinstance(value, ModuleType):
+            local[name] = value
+        elif step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            value, path = scope.get(name, vars(_imported("builtins")).get(name)), name
+            yield value, path, line
+        elif step.opname.startswith("LOAD_FAST") and name in local:
+            value, path = local[name], name
+        elif step.opname in ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM") and isinstance(value, ModuleType):
+            value, path = getattr(value, name, None), f"{path}.{name}"
+            yield value, path, line
+        elif step.opname not in ("PUSH_NULL", "CACHE", "RESUME", "NOP", "EXTENDED_ARG"):
+            value = None
+
+
+def _imported(name: str) -> ModuleType | None:
+    import sys
+
+    return sys.modules.get(name)
+
+
+def _blocks(value: object) -> bool:
+    if value is None or isinstance(value, ModuleType):
+        return False
+    module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
+    if module is None or name is None:
+        return False
+    if (module, name) in _BLOCKING:
+        return True
+    package = str(module).partition(".")[0]
+    return (package, "*") in _BLOCKING and name in ("get", "post", "put", "patch", "delete", "head", "request", "options")

@@ -1,0 +1,5 @@
+"""JSON, fast."""
+
+import msgspec
+
+dumps = msgspec.json.Encoder().encode

@@ -1,0 +1,67 @@
+"""Logs: readable on a terminal, one JSON object a line otherwise; secrets taken out. Importing this configures nothing."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from typing import Any
+
+import msgspec
+
+logger = logging.getLogger("agentrun")
+
+_SECRET = re.compile(r"(?i)\b(bearer\s+|(?:api[-_]?key|token|secret|password)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]{4,}|\bsk-[\w-]{8,}")
+_COLOURS = {"DEBUG": "36", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "91"}
+
+
+def redact(text: str) -> str:
+    """`text` without keys and tokens."""
+    return _SECRET.sub(lambda match: (match.group(1) or "") + "[redacted]", text)
+
+
+class TerminalFormatter(logging.Formatter):
+    """`INFO:     message`, as uvicorn writes it."""
+
+    def __init__(self, *, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = record.levelname
+        shown = f"\x1b[{_COLOURS.get(level, '0')}m{level}\x1b[0m" if self._colour else level
+        line = f"{shown}:{' ' * (9 - len(level))}{record.getMessage()}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return redact(line)
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time, level, logger, message, and the fields of a run."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            fields["exception"] = redact(self.formatException(record.exc_info))
+        return msgspec.json.encode(fields).decode()
+
+
+def configure(level: str) -> None:
+    """Send the logs of AgentRun and uvicorn to stderr. Called by `start()` and the command line."""
+    stream = sys.stderr
+    terminal = stream.isatty()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(TerminalFormatter(colour=True) if terminal else JsonFormatter())
+    number = 5 if level == "trace" else getattr(logging, level.upper())
+    for name in ("agentrun", "uvicorn"):
+        named = logging.getLogger(name)
+        named.handlers[:] = [handler]
+        named.setLevel(number)
+        named.propagate = False

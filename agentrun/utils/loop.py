@@ -1,0 +1,124 @@
+"""LoopThread: an event loop in a thread of its own, fed in batches and watched for callbacks that block it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import sysconfig
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # not to be had on Windows
+    from asyncio import new_event_loop
+
+_LIBRARY_FOLDERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class LoopThread:
+    """Runs coroutines on its loop. Submitting many of them at once wakes the loop once.
+
+    `on_stall(place)` is told, in the watching thread, where a callback has held the loop for `patience_s`;
+    once for each place.
+    """
+
+    def __init__(self, name: str, on_stall: Callable[[str], None], patience_s: float = 0.25) -> None:
+        self._name = name
+        self._on_stall = on_stall
+        self._patience_s = patience_s
+        self._queue: deque[Callable[[], object]] = deque()
+        self._woken = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answered = threading.Event()
+        self._watching = threading.Event()
+        self._ended = False
+        self.loop = new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True).start()
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Run `function` on the loop. Any thread may call this."""
+        self._queue.append(function)
+        if not self._woken:
+            self._woken = True
+            self.loop.call_soon_threadsafe(self._drain)
+
+    def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a task; to be called on the loop. Keeps it from being collected while it runs."""
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if not self._watching.is_set():
+            self._watching.set()
+        return task
+
+    def stop(self, timeout_s: float) -> None:
+        """Cancel what runs, let it clean up, and end the thread; give up after `timeout_s`."""
+        self.call(lambda: self.loop.create_task(self._wind_up()))
+        self._thread.join(timeout_s)
+
+    def _drain(self) -> None:
+        self._woken = False
+        queue = self._queue
+        while queue:
+            queue.popleft()()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+        finally:
+            self._ended = True
+            self._watching.set()
+            self.loop.close()
+
+    async def _wind_up(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.loop.shutdown_asyncgens()
+        self.loop.stop()
+
+    def _watch(self) -> None:
+        """Ask the loop for a sign of life at intervals, while it has something to do."""
+        seen: set[str] = set()
+        while not self._ended:
+            self._watching.wait()
+            self._answered.clear()
+            try:
+                self.loop.call_soon_threadsafe(self._answer)
+            except RuntimeError:  # closed meanwhile
+                return
+            if not self._answered.wait(self._patience_s):
+                place = where(sys._current_frames().get(self._thread.ident or 0))
+                if place not in seen:
+                    seen.add(place)
+                    self._on_stall(place)
+                self._answered.wait()
+            threading.Event().wait(self._patience_s)
+
+    def _answer(self) -> None:
+        self._answered.set()
+        if not self._tasks:
+            self._watching.clear()
+
+
+def where(frame: FrameType | None) -> str:
+    """The innermost line of the user's own code in a stack."""
+    inner = frame
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith((*_LIBRARY_FOLDERS, _OWN_FOLDER, "<")):
+            return f"{file}:{frame.f_lineno} in {frame.f_code.co_name}"
+        frame = frame.f_back
+    return f"{inner.f_code.co_filename}:{inner.f_lineno}" if inner else "an unknown place"

@@ -1,0 +1,53 @@
+"""Threads: as many as there are blocking calls, reused, and never in the way of the process's exit.
+
+`concurrent.futures` joins its threads when the interpreter exits, so one stuck callback would keep a
+drained server alive; these threads are daemons.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+
+class Threads:
+    """Runs each function in a thread at once: an idle one if there is one, else a new one up to `limit`.
+
+    Past the limit functions wait in the order they came; the caller bounds how many it submits.
+    """
+
+    def __init__(self, name: str, limit: int, idle_s: float = 30.0) -> None:
+        self._name = name
+        self._limit = limit
+        self._idle_s = idle_s
+        self._work: deque[Callable[[], None]] = deque()
+        self._turn = threading.Condition()
+        self._idle = 0
+        self._alive = 0
+
+    def run(self, function: Callable[[], None]) -> None:
+        """Start `function`; it must not raise."""
+        with self._turn:
+            self._work.append(function)
+            if self._idle >= len(self._work):
+                self._turn.notify()
+            elif self._alive < self._limit:
+                self._alive += 1
+                threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+
+    def _serve(self) -> None:
+        while (function := self._next()) is not None:
+            function()
+            del function  # or an idle thread would keep the last run's values alive
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._turn:
+            while not self._work:
+                self._idle += 1
+                woken = self._turn.wait(self._idle_s)
+                self._idle -= 1
+                if not woken and not self._work:
+                    self._alive -= 1
+                    return None
+            return self._work.popleft()
