@@ -55,13 +55,17 @@ class Settings(BaseSettings):
         env_prefix="AGENTRUN_", env_file=".env", yaml_file="agentrun.yaml", extra="ignore", frozen=True
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on. Other machines reach you only on 0.0.0.0 or ::.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. Other machines reach you only on 0.0.0.0 or ::."
+    )
     port: int = Field(9000, ge=0, le=65535, description="Port; also read from `PORT`. 0 takes a free one.")
     uds: str | None = Field(None, description="Path of a Unix socket to listen on instead.")
     prefix: str = Field("/openai/v1", description="Path before the OpenAI routes; `/v1` works as well.")
     models: Names = Field(["agentrun"], description="Names that `/models` lists.")
     strict_models: bool = Field(False, description="Refuse a `model` that is not in `models` with 404.")
-    api_keys: Names = Field([], description="Keys that callers may use, separated by commas. None: no key is asked for.")
+    api_keys: Names = Field(
+        [], description="Keys that callers may use, separated by commas. None: no key is asked for."
+    )
     allow_anonymous: bool = Field(False, description="Serve a public address without keys.")
     cors_origins: Names = Field([], description="Origins whose browsers may call; closed by default.")
     max_body_bytes: int = Field(10_000_000, ge=1, description="Largest request body.")
@@ -69,14 +73,18 @@ class Settings(BaseSettings):
     max_queued: int = Field(1024, ge=0, description="Requests that may wait for a place; one more gets 429.")
     queue_timeout_s: float = Field(30.0, ge=0, description="Longest wait for a place.")
     max_threads: int = Field(512, ge=1, description="Threads for sync agents.")
-    first_event_timeout_s: float = Field(0.0, ge=0, description="Longest wait for an agent's first event; 0: no limit.")
+    first_event_timeout_s: float = Field(
+        0.0, ge=0, description="Longest wait for an agent's first event; 0: no limit."
+    )
     idle_timeout_s: float = Field(0.0, ge=0, description="Longest silence between two events; 0: no limit.")
     run_timeout_s: float = Field(0.0, ge=0, description="Longest Run; 0: no limit.")
     heartbeat_s: float = Field(15.0, gt=0, description="Silence after which a stream gets a comment line.")
     shutdown_timeout_s: float = Field(30.0, ge=0, description="How long SIGTERM lets open streams finish.")
     kept_runs: int = Field(512, ge=0, description="Finished Runs kept to be looked at and resumed.")
     kept_s: float = Field(300.0, ge=0, description="How long a finished Run is kept.")
-    on_disconnect: Literal["cancel", "continue"] = Field("cancel", description="What a Run does when its client has gone.")
+    on_disconnect: Literal["cancel", "continue"] = Field(
+        "cancel", description="What a Run does when its client has gone."
+    )
     reasoning_field: Literal["reasoning_content", "reasoning", "both", "think-tags", "off"] = Field(
         "reasoning_content", description="Where chat answers carry reasoning."
     )
@@ -89,7 +97,9 @@ class Settings(BaseSettings):
     @field_validator("models", "api_keys", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+        return (
+            [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+        )
 
     @field_validator("prefix")
     @classmethod
@@ -154,5 +164,3 @@ def refuse_open_door(settings: Settings) -> None:
             f"Refusing to listen on {settings.host} without API keys.",
             hint="Set AGENTRUN_API_KEYS, or AGENTRUN_ALLOW_ANONYMOUS=true if anyone may call.",
         )
-
-

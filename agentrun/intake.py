@@ -70,7 +70,11 @@ class Intake:
             return self._from_openai(value)
         if isinstance(value.get("event"), str) and isinstance(value.get("data"), dict):
             return _from_agent_event(msgspec.convert(value, AgentEvent))
-        if isinstance(value.get("type"), str) and "." in value["type"] or value.get("type") in ("usage", "custom"):
+        if (
+            isinstance(value.get("type"), str)
+            and "." in value["type"]
+            or value.get("type") in ("usage", "custom")
+        ):
             return (msgspec.convert(value, AnyEvent),)
         if "role" in value or "content" in value:
             return self._from_message(value)
@@ -104,7 +108,9 @@ class Intake:
                 call.get("index", position), call.get("id"), function.get("name"), function.get("arguments")
             )
 
-    def _tool_chunk(self, index: int, call_id: str | None, name: str | None, arguments: Any) -> Iterator[Loose]:
+    def _tool_chunk(
+        self, index: int, call_id: str | None, name: str | None, arguments: Any
+    ) -> Iterator[Loose]:
         if call_id and self._calls.get(index) != call_id:
             self._calls[index] = call_id
             yield PartStarted(kind="tool_call", name=name or None, call_id=call_id)
@@ -131,14 +137,20 @@ class Intake:
             for position, chunk in enumerate(chunks):
                 index = chunk.get("index")
                 yield from self._tool_chunk(
-                    position if index is None else index, chunk.get("id"), chunk.get("name"), chunk.get("args")
+                    position if index is None else index,
+                    chunk.get("id"),
+                    chunk.get("name"),
+                    chunk.get("args"),
                 )
         else:
             for position, call in enumerate(getattr(message, "tool_calls", None) or ()):
                 call_id = call.get("id") or f"call_{position}"
                 yield from tool_call(call["name"], call.get("args") or {}, call_id=call_id)
         if usage := getattr(message, "usage_metadata", None):
-            details = {**(usage.get("input_token_details") or {}), **(usage.get("output_token_details") or {})}
+            details = {
+                **(usage.get("input_token_details") or {}),
+                **(usage.get("output_token_details") or {}),
+            }
             yield Usage(usage.get("input_tokens") or 0, usage.get("output_tokens") or 0, details or None)
         metadata: Fields = getattr(message, "response_metadata", None) or {}
         reason = _REASONS.get(metadata.get("finish_reason") or "")
@@ -149,7 +161,11 @@ class Intake:
 def unreadable(value: object) -> CallbackError:
     """The error for a value that is no answer."""
     kind = type(value)
-    shown = f"a dict with the keys {sorted(map(str, cast('Fields', value)))}" if kind is dict else kind.__qualname__
+    shown = (
+        f"a dict with the keys {sorted(map(str, cast('Fields', value)))}"
+        if kind is dict
+        else kind.__qualname__
+    )
     return CallbackError(f"The agent gave {shown}, which is no answer.", hint=f"It may give {ACCEPTED}.")
 
 
@@ -223,7 +239,11 @@ def _call_chunk(data: Fields) -> list[Loose]:
 
 def _whole_result(data: Fields) -> list[Loose]:
     result = data.get("result", data.get("content", ""))
-    return [*tool_result(_call_id(data), result if isinstance(result, str) else msgspec.json.encode(result).decode())]
+    return [
+        *tool_result(
+            _call_id(data), result if isinstance(result, str) else msgspec.json.encode(result).decode()
+        )
+    ]
 
 
 def _result_chunk(data: Fields) -> list[Loose]:
@@ -231,7 +251,9 @@ def _result_chunk(data: Fields) -> list[Loose]:
 
 
 def _error(data: Fields) -> list[Loose]:
-    return [RunFailed(str(data.get("code") or "agent_error"), str(data.get("message") or "The agent failed."))]
+    return [
+        RunFailed(str(data.get("code") or "agent_error"), str(data.get("message") or "The agent failed."))
+    ]
 
 
 def _state(data: Fields) -> list[Loose]:

@@ -121,7 +121,9 @@ class Message(msgspec.Struct):
         if self.name is not None:
             out["name"] = self.name
         if self.tool_calls:
-            out["tool_calls"] = [{"id": c.id, "type": c.type, "function": c.function} for c in self.tool_calls]
+            out["tool_calls"] = [
+                {"id": c.id, "type": c.type, "function": c.function} for c in self.tool_calls
+            ]
         if self.tool_call_id is not None:
             out["tool_call_id"] = self.tool_call_id
         if self.refusal is not None:

@@ -156,7 +156,9 @@ def _read(body: bytes) -> tuple[dict[str, Any], ChatRequest]:
         text = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise RequestError(f"The body is not valid JSON: {text}.", code="invalid_json") from None
     if not isinstance(raw, dict):
-        raise RequestError(f"The body is a JSON {_json_kind(raw)}; it has to be an object.", code="invalid_type")
+        raise RequestError(
+            f"The body is a JSON {_json_kind(raw)}; it has to be an object.", code="invalid_type"
+        )
     fields = cast("dict[str, Any]", raw)
     try:
         chat = msgspec.convert(fields, ChatRequest)
@@ -171,9 +173,13 @@ def _invalid(message: str) -> RequestError:
     if "missing required field" in what:
         name = what.split("`")[1]
         param = f"{param}.{name}" if param else name
-        return RequestError(f"Missing required field: {param}.", param=param, code="missing_required_parameter")
+        return RequestError(
+            f"Missing required field: {param}.", param=param, code="missing_required_parameter"
+        )
     where = f" at {param}" if param else ""
-    return RequestError(f"{what}{where}.", param=param, code="invalid_type" if "Expected" in what else "invalid_value")
+    return RequestError(
+        f"{what}{where}.", param=param, code="invalid_type" if "Expected" in what else "invalid_value"
+    )
 
 
 def _json_kind(value: object) -> str:
@@ -265,7 +271,9 @@ class OpenAIChat:
             model=chat.model,
             tools=[_tool(spec, tool) for spec, tool in zip(specs, chat.tools or (), strict=True)],
             tool_choice=chat.tool_choice,
-            session_id=chat.session_id or headers.get("x-session-id") or _text_or_none(metadata.get("session_id")),
+            session_id=chat.session_id
+            or headers.get("x-session-id")
+            or _text_or_none(metadata.get("session_id")),
             user_id=chat.user or headers.get("x-user-id"),
             metadata=metadata,
             headers=headers,
@@ -303,7 +311,9 @@ def unknown_model(name: str, known: Sequence[str]) -> NotFound:
 
 
 def _schemas() -> tuple[dict[str, Any], dict[str, Any]]:
-    (schema,), components = msgspec.json.schema_components([ChatRequest], ref_template="#/components/schemas/{name}")
+    (schema,), components = msgspec.json.schema_components(
+        [ChatRequest], ref_template="#/components/schemas/{name}"
+    )
     return schema, components
 
 
@@ -324,7 +334,14 @@ class ChatEncoder:
         self._model = call.request.model or "agentrun"
         options: dict[str, Any] = call.request.extra.get("stream_options") or {}
         self._with_usage = bool(options.get("include_usage"))
-        head = _json.encode({"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model})
+        head = _json.encode(
+            {
+                "id": self._id,
+                "object": "chat.completion.chunk",
+                "created": self._created,
+                "model": self._model,
+            }
+        )
         self._head = b"data: " + head[:-1] + b',"choices":[{"index":0,"delta":'
         tail = b',"finish_reason":null,"logprobs":null}]' + (b',"usage":null' if self._with_usage else b"")
         self._tail = tail + b"}\n\n"
@@ -357,7 +374,11 @@ class ChatEncoder:
                 index = self._indices[event.id] = len(self._indices)
                 function = {"name": event.name, "arguments": ""}
                 return self._chunk(
-                    {"tool_calls": [{"index": index, "id": event.call_id, "type": "function", "function": function}]}
+                    {
+                        "tool_calls": [
+                            {"index": index, "id": event.call_id, "type": "function", "function": function}
+                        ]
+                    }
                 )
             case PartDelta(kind="tool_call", id=part) if part in self._indices:
                 call = {"index": self._indices[part], "function": {"arguments": event.text}}
@@ -386,7 +407,9 @@ class ChatEncoder:
 
     def fold(self, events: Sequence[AnyEvent]) -> bytes:
         said = _Said(events)
-        usage = usage_of(self._request, said.usage, said.texts["text"] + said.texts["reasoning"] + said.arguments)
+        usage = usage_of(
+            self._request, said.usage, said.texts["text"] + said.texts["reasoning"] + said.arguments
+        )
         message: dict[str, Any] = {"role": "assistant"}
         text = self._reasoning.whole(message, said.texts["reasoning"]) + said.texts["text"]
         has_text = bool(text) or not (said.calls or said.texts["refusal"])
@@ -400,7 +423,12 @@ class ChatEncoder:
             "created": self._created,
             "model": self._model,
             "choices": [
-                {"index": 0, "message": message, "finish_reason": _finish_reason(said.reason), "logprobs": None}
+                {
+                    "index": 0,
+                    "message": message,
+                    "finish_reason": _finish_reason(said.reason),
+                    "logprobs": None,
+                }
             ],
             "usage": usage,
             "system_fingerprint": None,
@@ -421,7 +449,14 @@ class ChatEncoder:
 
     def _finish(self, reason: str) -> bytes:
         usage = b',"usage":null' if self._with_usage else b""
-        last = self._head + b'{},"finish_reason":"' + _finish_reason(reason).encode() + b'","logprobs":null}]' + usage + b"}\n\n"
+        last = (
+            self._head
+            + b'{},"finish_reason":"'
+            + _finish_reason(reason).encode()
+            + b'","logprobs":null}]'
+            + usage
+            + b"}\n\n"
+        )
         if self._with_usage:
             counted = usage_of(self._request, self._usage, "".join(self._said))
             head = self._head[: -len(b'[{"index":0,"delta":')]
@@ -509,7 +544,9 @@ def _add(so_far: Usage | None, more: Usage) -> Usage:
     details = dict(so_far.details or {})
     for name, tokens in (more.details or {}).items():
         details[name] = details.get(name, 0) + tokens
-    return Usage(so_far.input_tokens + more.input_tokens, so_far.output_tokens + more.output_tokens, details or None)
+    return Usage(
+        so_far.input_tokens + more.input_tokens, so_far.output_tokens + more.output_tokens, details or None
+    )
 
 
 def usage_of(request: AgentRequest, counted: Usage | None, said: str) -> dict[str, Any]:
@@ -523,8 +560,12 @@ def usage_of(request: AgentRequest, counted: Usage | None, said: str) -> dict[st
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": details.get("cached_tokens", details.get("cache_read", 0))},
-        "completion_tokens_details": {"reasoning_tokens": details.get("reasoning_tokens", details.get("reasoning", 0))},
+        "prompt_tokens_details": {
+            "cached_tokens": details.get("cached_tokens", details.get("cache_read", 0))
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": details.get("reasoning_tokens", details.get("reasoning", 0))
+        },
     }
     if counted is None:
         usage["estimated"] = True

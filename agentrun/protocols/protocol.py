@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol as Shape
+from typing import Any
+from typing import Protocol as Shape
 
 import msgspec
 

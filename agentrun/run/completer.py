@@ -24,7 +24,9 @@ _SAID: tuple[Kind, ...] = ("text", "reasoning", "refusal")  # of these just one 
 class Completer:
     """Feeds a log, event by event. `client_tools` are the tools the request offered: calls of these are the client's."""
 
-    def __init__(self, emit: Callable[[AnyEvent], object], client_tools: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, emit: Callable[[AnyEvent], object], client_tools: frozenset[str] = frozenset()
+    ) -> None:
         self._emit = emit
         self._client_tools = client_tools
         self._parts = 0

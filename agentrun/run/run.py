@@ -51,7 +51,9 @@ class Run:
         "owner", "readers", "request", "slowest", "usage",
     )  # fmt: skip
 
-    def __init__(self, runs: Runs, agent: Agent, request: AgentRequest, owner: str, on_disconnect: OnDisconnect) -> None:
+    def __init__(
+        self, runs: Runs, agent: Agent, request: AgentRequest, owner: str, on_disconnect: OnDisconnect
+    ) -> None:
         self.id = ids.new("run_")
         self.request = request
         self.owner = owner  # who may see and stop it
@@ -95,7 +97,8 @@ class Run:
 
     async def room(self) -> None:
         await asyncio.sleep(0)
-        while self._full:
+        # a full log is rare; an event set for every value would not be
+        while self._full:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def wait_room(self) -> None:
@@ -254,7 +257,12 @@ class Run:
         self.finished = time.time()
         ending = self.log.last
         self.ending = ending if isinstance(ending, (RunFinished, RunFailed)) else None
-        if not self.closing and self._cancel_reason is None and self.ending and isinstance(self.ending, RunFailed):
+        if (
+            not self.closing
+            and self._cancel_reason is None
+            and self.ending
+            and isinstance(self.ending, RunFailed)
+        ):
             self._runs.worker.call(self._cancel_task)  # an agent that reported its failure may still be going
             self.closing = True
         self.log.compact()
@@ -286,4 +294,3 @@ class Run:
         if isinstance(self.ending, RunFailed):
             return "failed"
         return "cancelled" if self.ending and self.ending.reason == "cancelled" else "completed"
-

@@ -39,7 +39,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Runs:
     """The Runs of one server process. Lives on the server's loop; only `notify` and `pause` may be called elsewhere."""
 
-    def __init__(self, limits: Limits, *, debug: bool = False, on_end: Callable[[Run], None] = lambda _: None) -> None:
+    def __init__(
+        self, limits: Limits, *, debug: bool = False, on_end: Callable[[Run], None] = lambda _: None
+    ) -> None:
         self.limits = limits
         self.worker = Worker(limits.max_threads)
         self.draining = False
@@ -144,7 +146,7 @@ class Runs:
 
     def pause(self) -> None:
         """In an agent's thread: give the readers a moment."""
-        time.sleep(0.005)  # noqa: TID251
+        time.sleep(0.005)
 
     def concluded(self, run: Run) -> None:
         """A Run has ended: give its place away, keep it for a while."""
@@ -166,7 +168,10 @@ class Runs:
         logger.error("run %s: the agent raised %s", run.id, type(error).__name__, exc_info=error)
         if self._debug:
             return RunFailed("agent_error", f"The agent raised {type(error).__name__}: {error}")
-        return RunFailed("agent_error", f"The agent raised {type(error).__name__}. The server's log has more under {run.id}.")
+        return RunFailed(
+            "agent_error",
+            f"The agent raised {type(error).__name__}. The server's log has more under {run.id}.",
+        )
 
     # --- time
 
@@ -199,4 +204,3 @@ class Runs:
         elif limits.idle_timeout_s and now - run.last_output > limits.idle_timeout_s:
             return f"The agent fell silent for {limits.idle_timeout_s:g} s."
         return None
-

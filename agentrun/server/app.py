@@ -60,7 +60,8 @@ def error_response(error: AgentRunError) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     known = AgentRunError(
-        f"{request.method} {request.url.path}: {error.detail}.", code=str(error.detail).lower().replace(" ", "_")
+        f"{request.method} {request.url.path}: {error.detail}.",
+        code=str(error.detail).lower().replace(" ", "_"),
     )
     known.status = error.status_code
     response = error_response(known)
@@ -74,4 +75,6 @@ async def _agentrun_error(_: Request, error: Exception) -> Response:
 
 
 async def _bug(_: Request, error: Exception) -> Response:
-    return error_response(AgentRunError(f"The server failed with {type(error).__name__}.", code="internal_error"))
+    return error_response(
+        AgentRunError(f"The server failed with {type(error).__name__}.", code="internal_error")
+    )

@@ -43,7 +43,9 @@ class ProtocolEndpoint:
         headers: RawHeaders = [(b"x-request-id", request_id.encode("latin-1"))]
         try:
             if scope["method"] != "POST":
-                raise MethodNotAllowed(f"{scope['method']} is not for {scope['path']}.", headers={"allow": "POST"})
+                raise MethodNotAllowed(
+                    f"{scope['method']} is not for {scope['path']}.", headers={"allow": "POST"}
+                )
             owner = self._keys.owner(request_headers)
             body = await read_body(request_headers, receive, self._max_body_bytes)
             request = self._protocol.decode(body, request_headers)
@@ -68,7 +70,13 @@ class ProtocolEndpoint:
         await answer(send, error.status, headers, self._protocol.error(error))
 
     async def _whole(
-        self, run: Run, request: AgentRequest, encoder: Encoder, receive: Receive, send: Send, headers: RawHeaders
+        self,
+        run: Run,
+        request: AgentRequest,
+        encoder: Encoder,
+        receive: Receive,
+        send: Send,
+        headers: RawHeaders,
     ) -> None:
         loop = asyncio.get_running_loop()
         watch = loop.call_later(_WATCH_AFTER_S, _Watch(run, receive).start)
@@ -92,7 +100,9 @@ class ProtocolEndpoint:
         error.status = _FAILURE_STATUS.get(ending.code, 500)
         await self._refuse(send, error, headers)
 
-    async def _stream(self, run: Run, encoder: Encoder, receive: Receive, send: Send, headers: RawHeaders) -> None:
+    async def _stream(
+        self, run: Run, encoder: Encoder, receive: Receive, send: Send, headers: RawHeaders
+    ) -> None:
         watch = _Watch(run, receive)
         watch.start()
         started = False

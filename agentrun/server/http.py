@@ -70,7 +70,9 @@ async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> RequestError:
-    return TooLarge(f"The body is larger than {limit:,} bytes.", hint="The server's setting is max_body_bytes.")
+    return TooLarge(
+        f"The body is larger than {limit:,} bytes.", hint="The server's setting is max_body_bytes."
+    )
 
 
 async def answer(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:

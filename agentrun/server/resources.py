@@ -46,11 +46,15 @@ def resource_routes(runs: Runs, keys: Keys, settings: Settings) -> list[BaseRout
         run_id = request.path_params["run_id"]
         run = runs.get(run_id, keys.owner(request.headers))
         if run is None:
-            raise NotFound(f"There is no run {run_id!r}.", hint="Runs are forgotten some time after their end.")
+            raise NotFound(
+                f"There is no run {run_id!r}.", hint="Runs are forgotten some time after their end."
+            )
         return run
 
     async def list_runs(request: Request) -> Response:
-        return _json({"object": "list", "data": [_run(run) for run in runs.list(keys.owner(request.headers))]})
+        return _json(
+            {"object": "list", "data": [_run(run) for run in runs.list(keys.owner(request.headers))]}
+        )
 
     async def get_run(request: Request) -> Response:
         run = find(request)

@@ -63,7 +63,9 @@ class AgentRunServer:
         endpoints: dict[str, ProtocolEndpoint] = {}
         for protocol in self.protocols:
             for route in protocol.routes:
-                endpoint = ProtocolEndpoint(protocol, self.agent, self.runs, self.keys, settings.max_body_bytes)
+                endpoint = ProtocolEndpoint(
+                    protocol, self.agent, self.runs, self.keys, settings.max_body_bytes
+                )
                 for prefix in dict.fromkeys((settings.prefix, "/v1")):
                     endpoints[prefix + route.path] = endpoint
         app = AgentRunApp(endpoints, title="AgentRun", lifespan=self._lifespan)

@@ -40,7 +40,7 @@ def _plain(function: object) -> FunctionType | None:
     function = inspect.unwrap(getattr(function, "func", function))  # type: ignore[arg-type]
     function = getattr(function, "__func__", function)
     if not isinstance(function, FunctionType):
-        function = getattr(getattr(type(function), "__call__", None), "__func__", type(function).__dict__.get("__call__"))
+        function = vars(type(function)).get("__call__")
     return function if isinstance(function, FunctionType) else None
 
 
@@ -105,4 +105,13 @@ def _blocks(value: object) -> bool:
     if (module, name) in _BLOCKING:
         return True
     package = str(module).partition(".")[0]
-    return (package, "*") in _BLOCKING and name in ("get", "post", "put", "patch", "delete", "head", "request", "options")
+    return (package, "*") in _BLOCKING and name in (
+        "get",
+        "post",
+        "put",
+        "patch",
+        "delete",
+        "head",
+        "request",
+        "options",
+    )
