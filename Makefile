@@ -1,16 +1,34 @@
-.PHONY: env demo test check clean
+# Thin targets; the work is in scripts/.
+.PHONY: help env demo test check bench lock clean
+
+help:
+	@echo "make env    .venv with every locked dependency"
+	@echo "make demo   start an agent, ask it something, keep serving"
+	@echo "make test   the tests"
+	@echo "make check  format, lint, types, architecture, docs"
+	@echo "make bench  the benchmarks"
+	@echo "make lock   remake requirements/*.lock"
+	@echo "make clean  remove what the above made"
 
 env:
-	@scripts/env
+	@scripts/env dev
 
-demo: env  ## serve the quickstart and ask it a question
+# Needs only the core; a developer's environment, where there is one, holds that too.
+demo:
+	@scripts/env core
 	@.venv/bin/python scripts/demo
 
-test: env  ## every test
-	@.venv/bin/python -m pytest -q
+test: env
+	@scripts/test
 
-check: env  ## style, types and layers
-	@.venv/bin/ruff check -q .
+check: env
+	@scripts/check
+
+bench: env
+	@scripts/bench
+
+lock:
+	@scripts/lock
 
 clean:
-	rm -rf .venv
+	@scripts/clean

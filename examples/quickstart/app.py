@@ -1,11 +1,15 @@
-"""The smallest agent: one callback, served."""
+"""The smallest agent: one callback, served. It streams its answer word by word."""
+
+import asyncio
 
 from agentrun.server import AgentRequest, AgentRunServer
 
 
 async def invoke_agent(request: AgentRequest):
-    for word in f"You said: {request.text}".split():
+    answer = f"You asked: {request.text} I am ten lines of Python; put your own agent here."
+    for word in answer.split(" "):
         yield word + " "
+        await asyncio.sleep(0.05)
 
 
 if __name__ == "__main__":
