@@ -18,6 +18,7 @@ from pydantic_settings import (
 from agentrun.errors import ConfigError
 
 Names = Annotated[list[str], NoDecode]
+ReasoningField = Literal["reasoning_content", "reasoning", "both", "think-tags", "off"]
 
 
 class _Platform(PydanticBaseSettingsSource):
@@ -68,6 +69,9 @@ class Settings(BaseSettings):
     )
     allow_anonymous: bool = Field(False, description="Serve a public address without keys.")
     cors_origins: Names = Field([], description="Origins whose browsers may call; closed by default.")
+    protocols: Names | None = Field(
+        None, description="Wires to serve, by name; all that are known if left out."
+    )
     max_body_bytes: int = Field(10_000_000, ge=1, description="Largest request body.")
     max_runs: int = Field(4096, ge=1, description="Runs at the same time.")
     max_queued: int = Field(1024, ge=0, description="Requests that may wait for a place; one more gets 429.")
@@ -85,16 +89,17 @@ class Settings(BaseSettings):
     on_disconnect: Literal["cancel", "continue"] = Field(
         "cancel", description="What a Run does when its client has gone."
     )
-    reasoning_field: Literal["reasoning_content", "reasoning", "both", "think-tags", "off"] = Field(
+    reasoning_field: ReasoningField = Field(
         "reasoning_content", description="Where chat answers carry reasoning."
     )
     workers: int = Field(1, ge=1, description="Server processes.")
     ssl_certfile: str | None = Field(None, description="TLS certificate.")
     ssl_keyfile: str | None = Field(None, description="TLS key.")
+    ssl_keyfile_password: str | None = Field(None, description="What the TLS key is locked with.")
     log_level: str = Field("info", description="Also read from `LOG_LEVEL`.")
     debug: bool = Field(False, description="Show callers the text of an agent's exception.")
 
-    @field_validator("models", "api_keys", "cors_origins", mode="before")
+    @field_validator("models", "api_keys", "cors_origins", "protocols", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (
@@ -164,3 +169,17 @@ def refuse_open_door(settings: Settings) -> None:
             f"Refusing to listen on {settings.host} without API keys.",
             hint="Set AGENTRUN_API_KEYS, or AGENTRUN_ALLOW_ANONYMOUS=true if anyone may call.",
         )
+
+
+def environment(name: str) -> str | None:
+    """A variable of the environment, or of `.env`; empty is as good as none."""
+    import os
+
+    return os.environ.get(name) or _dotenv().get(name) or None
+
+
+def environment_names() -> list[str]:
+    """The variables that are set there."""
+    import os
+
+    return sorted({**_dotenv(), **os.environ})

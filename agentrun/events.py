@@ -84,6 +84,14 @@ class Usage(Event, frozen=True, tag="usage"):
     output_tokens: int = 0
     details: dict[str, int] | None = None
 
+    def __add__(self, more: Usage) -> Usage:
+        details = dict(self.details or {})
+        for name, tokens in (more.details or {}).items():
+            details[name] = details.get(name, 0) + tokens
+        return Usage(
+            self.input_tokens + more.input_tokens, self.output_tokens + more.output_tokens, details or None
+        )
+
 
 class Custom(Event, frozen=True, tag="custom"):
     """The one escape hatch: a named value for a client that knows it."""

@@ -1,9 +1,16 @@
 """Protocol: a wire language. Decodes requests, encodes Events; pure, so that the ASGI part is written once.
 
 A new wire is one file here and one line in BUILTIN; others' come through the entry point group
-`agentrun.protocols`.
+`agentrun.protocols`. Each is a class whose only argument is the Settings.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+from agentrun.config import Settings
+from agentrun.errors import ConfigError
 from agentrun.protocols.protocol import Call, Encoder, Protocol, Route
 from agentrun.utils.lazy import load
 
@@ -12,9 +19,21 @@ BUILTIN = {
 }
 
 
-def builtin(name: str) -> type[Protocol]:
-    """The class of a protocol that comes with AgentRun."""
-    return load(BUILTIN[name])
+def protocols(wanted: Sequence[str | Protocol] | None, settings: Settings) -> list[Protocol]:
+    """The protocols of these names, or all that are known; ready ones are taken as they are."""
+    plugged_in = {point.name: point for point in entry_points(group="agentrun.protocols")}
+    known = [*BUILTIN, *plugged_in]
+    found: list[Protocol] = []
+    for name in known if wanted is None else wanted:
+        if not isinstance(name, str):
+            found.append(name)
+        elif name in BUILTIN:
+            found.append(load(BUILTIN[name])(settings))
+        elif name in plugged_in:
+            found.append(plugged_in[name].load()(settings))
+        else:
+            raise ConfigError(f"There is no protocol {name!r}.", hint=f"There are: {', '.join(known)}.")
+    return found
 
 
-__all__ = ["BUILTIN", "Call", "Encoder", "Protocol", "Route", "builtin"]
+__all__ = ["BUILTIN", "Call", "Encoder", "Protocol", "Route", "protocols"]

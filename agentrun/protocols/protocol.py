@@ -13,13 +13,15 @@ from agentrun.events import AnyEvent
 from agentrun.messages import AgentRequest
 
 
-class Route(msgspec.Struct, frozen=True):
-    """A path below the server's prefix that starts Runs, and its place in the OpenAPI document."""
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A path whose POST starts a Run, and its place in the OpenAPI document."""
 
     path: str
     summary: str
-    request_schema: dict[str, Any] = {}
-    response_schema: dict[str, Any] = {}
+    prefixed: bool = True  # below the server's prefix, and below /v1 as well
+    request: type[Any] | None = None  # what msgspec makes the JSON Schemas of
+    response: type[Any] | None = None
+    chunk: type[Any] | None = None
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -37,8 +39,8 @@ class Encoder(Shape):
         """The frames of one event; empty where this wire does not show it."""
         ...
 
-    def heartbeat(self) -> bytes:
-        """Bytes that keep a silent stream open."""
+    def heartbeat(self, *, silent_chunk: bool) -> bytes:
+        """Bytes that keep a silent stream open; `silent_chunk` asks for more than a comment, where there is such."""
         ...
 
     def fold(self, events: Sequence[AnyEvent]) -> bytes:
@@ -59,6 +61,10 @@ class Protocol(Shape):
 
     def encoder(self, call: Call) -> Encoder:
         """A fresh encoder for one Run's answer."""
+        ...
+
+    def run_id(self, answer_id: str) -> str | None:
+        """The id of the Run whose answer has this id on the wire, if it can be one."""
         ...
 
     def error(self, error: AgentRunError) -> bytes:

@@ -36,17 +36,17 @@ class Completer:
         self._for_client = False
         self._waits_for_human = False
         self._reason: Reason | None = None
-        self.ended = False
+        self.ending: RunFinished | RunFailed | None = None
 
     def feed(self, event: Loose) -> None:
         """Take one loose event. After the ending, nothing more is taken."""
         if type(event) is str:
             said = self._said
-            if said is not None and said[1] == "text" and not self.ended:
+            if said is not None and said[1] == "text" and self.ending is None:
                 self._emit(PartDelta(event, "text", said[0]))
                 return
             event = PartDelta(event)
-        if self.ended:
+        if self.ending is not None:
             return
         match event:
             case PartDelta():
@@ -72,19 +72,19 @@ class Completer:
 
     def finish(self, reason: Reason | None = None) -> None:
         """The agent came to its end, or was cancelled: close what is open and end well."""
-        if self.ended:
+        if self.ending is not None:
             return
         self._name_the_unnamed()
         self._close_all(failed=reason == "cancelled")
-        self.ended = True
-        self._emit(RunFinished(reason or self._natural_reason()))
+        self.ending = RunFinished(reason or self._natural_reason())
+        self._emit(self.ending)
 
     def fail(self, failure: RunFailed) -> None:
         """Something went wrong: what is open closes as failed."""
-        if self.ended:
+        if self.ending is not None:
             return
         self._close_all(failed=True)
-        self.ended = True
+        self.ending = failure
         self._emit(failure)
 
     def _natural_reason(self) -> Reason:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from agentrun.agent import Agent
-from agentrun.events import Event, Loose, PartDelta, Reason, RunFailed, RunFinished, RunStarted, Usage
+from agentrun.events import AnyEvent, Loose, Reason, RunFailed, RunFinished, RunStarted, Usage
 from agentrun.messages import AgentRequest
 from agentrun.run.completer import Completer
 from agentrun.run.log import Log
@@ -21,11 +20,11 @@ from agentrun.utils import ids
 if TYPE_CHECKING:
     from agentrun.run.runs import Runs
 
-logger = logging.getLogger(__name__)
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 
 OnDisconnect = Literal["cancel", "continue"]
 _MAX_BEHIND = 16_384  # events a reader may lag before the agent has to wait for it
+_MAX_EVENTS = 1_000_000  # in one Run; its log is kept in memory
 _CANCEL_GRACE_S = 1.0  # after this long a cancelled Run ends for its readers, whatever its agent does
 
 
@@ -34,7 +33,7 @@ class _End:
 
     __slots__ = ("cancelled", "error")
 
-    def __init__(self, error: BaseException | None, cancelled: bool = False) -> None:
+    def __init__(self, error: BaseException | None = None, *, cancelled: bool = False) -> None:
         self.error = error
         self.cancelled = cancelled
 
@@ -42,20 +41,29 @@ class _End:
 class Run:
     """One execution of an Agent.
 
-    The agent's side (`put`, `room`) is called in the agent's thread; everything else on the server's loop.
+    The agent's side (`put`, `room`, `wait_room`) is called in the agent's thread; everything else on the
+    server's loop.
     """
 
     __slots__ = (
-        "_agent", "_cancel_reason", "_completer", "_dirty", "_inbox", "_nudged", "_runs", "_task", "_waiters", "_woken",
-        "closing", "created", "ended", "ending", "error", "finished", "first_output", "id", "log", "on_disconnect",
-        "owner", "readers", "request", "slowest", "usage",
+        "_agent", "_cancel_reason", "_completer", "_inbox", "_noticed", "_nudged", "_runs", "_task",
+        "_waiters", "_woken", "closing", "created", "ended", "ending", "error", "finished", "first_output", "id",
+        "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
     )  # fmt: skip
 
     def __init__(
-        self, runs: Runs, agent: Agent, request: AgentRequest, owner: str, on_disconnect: OnDisconnect
+        self,
+        runs: Runs,
+        agent: Agent,
+        request: AgentRequest,
+        *,
+        owner: str,
+        request_id: str,
+        on_disconnect: OnDisconnect,
     ) -> None:
         self.id = ids.new("run_")
         self.request = request
+        self.request_id = request_id
         self.owner = owner  # who may see and stop it
         self.on_disconnect: OnDisconnect = on_disconnect
         self.created = time.time()
@@ -72,22 +80,22 @@ class Run:
         self._agent = agent
         self._runs = runs
         self._inbox: deque[Loose | _End] = deque()
-        self._dirty = False
+        self._noticed = False  # the server's loop knows that there is something in the inbox
         self._waiters: list[asyncio.Future[None]] = []
         self._woken = self.created
         self._nudged = False
         self._task: asyncio.Task[None] | None = None
         self._cancel_reason: RunFailed | None = None
-        tools = frozenset(tool.name for tool in request.tools) if request.tools else frozenset[str]()
-        self._completer = Completer(self.log.append, tools)
+        offered = frozenset(tool.name for tool in request.tools) if request.tools else frozenset[str]()
+        self._completer = Completer(self.log.append, offered)
         self.log.append(RunStarted(self.id, request.session_id))
 
     # --- the agent's side
 
     def put(self, value: Loose | _End) -> None:
         self._inbox.append(value)
-        if not self._dirty:
-            self._dirty = True
+        if not self._noticed:
+            self._noticed = True
             self._runs.notify(self)
 
     @property
@@ -103,31 +111,33 @@ class Run:
 
     def wait_room(self) -> None:
         while self._full:
-            self._runs.pause()
+            time.sleep(0.005)
 
-    async def drive(self) -> None:
+    async def _drive(self) -> None:
         """Run the agent in a task of the agents' loop."""
         try:
             await self._agent.run(self.request, self)
         except asyncio.CancelledError:
-            self.put(_End(None, cancelled=True))
+            self.put(_End(cancelled=True))
         except Exception as error:
             self.put(_End(error))
         else:
-            self.put(_End(None, cancelled=self.closing))
+            self.put(_End(cancelled=self.closing))
 
-    def drive_in_thread(self) -> None:
+    def _drive_in_thread(self) -> None:
         """Run the agent in this thread."""
+        current_run.set(self)
         try:
-            rest = self._agent.run_in_thread(self.request, self) if self._agent.sync else None
-            if not self._agent.sync:
+            if self._agent.sync:
+                rest = self._agent.run_in_thread(self.request, self)
+                if rest is not None:
+                    on_own_loop(rest)
+            else:
                 on_own_loop(self._agent.run(self.request, self))
-            elif rest is not None:
-                on_own_loop(rest)
         except BaseException as error:  # SystemExit in a thread must not leave the Run without an end
             self.put(_End(error))
         else:
-            self.put(_End(None, cancelled=self.closing))
+            self.put(_End(cancelled=self.closing))
 
     # --- the server's side
 
@@ -136,83 +146,89 @@ class Run:
         worker = self._runs.worker
         if self._agent.sync or self._agent.blocks:
             context = copy_context()
-            worker.in_thread(lambda: context.run(self._start_in_thread))
+            worker.in_thread(lambda: context.run(self._drive_in_thread))
         else:
             worker.call(self._start_task)
 
-    def _start_in_thread(self) -> None:
-        current_run.set(self)
-        self.drive_in_thread()
-
     def _start_task(self) -> None:
         if self.closing:
-            self.put(_End(None, cancelled=True))
+            self.put(_End(cancelled=True))
             return
         token = current_run.set(self)
-        self._task = self._runs.worker.create_task(self.drive())
+        self._task = self._runs.worker.create_task(self._drive())
         current_run.reset(token)
 
     def absorb(self) -> None:
         """Take in what the agent has put since the last time."""
-        self._dirty = False
+        self._noticed = False
+        inbox, feed = self._inbox, self._completer.feed
         if self.ended:
-            self._inbox.clear()
+            inbox.clear()
             return
-        inbox, log = self._inbox, self.log
-        feed = self._completer.feed
+        end: _End | None = None
         while inbox:
             item = inbox.popleft()
-            if isinstance(item, _End):
-                self._end(item)
+            if type(item) is str:
+                feed(item)
+            elif isinstance(item, _End):
+                end = item
+                self._end(end)
                 break
-            if type(item) is Usage:
-                self._count(item)
-            feed(item)
+            else:
+                if isinstance(item, Usage):
+                    self.usage = item if self.usage is None else self.usage + item
+                feed(item)
         now = time.time()
-        if self.first_output is None and len(log) > 1:
+        if self.first_output is None and len(self.log) > 1:
             self.first_output = now
-        log.stamp(now)
-        if self._completer.ended and not self.ended:
-            self._conclude()
+        self.log.stamp(now)
+        if len(self.log) > _MAX_EVENTS:
+            self.cancel(RunFailed("output_too_long", f"The agent gave more than {_MAX_EVENTS:,} events."))
+        elif self._completer.ending is not None:
+            self._conclude(agent_is_done=end is not None)
         self._wake()
 
     def cancel(self, failure: RunFailed | None = None) -> None:
-        """Stop the agent. Readers see `run.finished: cancelled`, or `failure`."""
+        """Stop the agent. Readers see `run.finished: cancelled`, or `failure` at once."""
         if self.closing or self.ended:
             return
         self.closing = True
         self._cancel_reason = failure
         self._runs.worker.call(self._cancel_task)
         if failure is not None:
-            self._finish(_End(None, cancelled=True))
+            self._cut()
         else:
-            asyncio.get_running_loop().call_later(_CANCEL_GRACE_S, self._finish, _End(None, cancelled=True))
+            asyncio.get_running_loop().call_later(_CANCEL_GRACE_S, self._cut)
 
     def _cancel_task(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    async def read(self, index: int = 0) -> AsyncIterator[list[Event]]:
-        """Batches of events from `index` on, as they come, to the ending."""
-        self.readers += 1
-        try:
-            while True:
-                if index < len(self.log):
-                    batch = self.log.since(index)
-                    index = self.slowest = len(self.log)
-                    yield cast("list[Event]", batch)
-                elif self.ended:
-                    return
-                elif self._nudged:
-                    self._nudged = False
-                    yield []
-                else:
-                    await self.changed()
-        finally:
-            self.readers -= 1
+    def _cut(self) -> None:
+        """End it for its readers, whether or not the agent has come to its end."""
+        if not self.ended:
+            self._end(_End(cancelled=True))
+            self.log.stamp(time.time())
+            self._conclude(agent_is_done=True)
+            self._wake()
+
+    async def read(self, index: int = 0) -> AsyncIterator[list[AnyEvent]]:
+        """Batches of events from `index` on, as they come, to the ending. An empty one is a sign of life."""
+        while True:
+            if index < len(self.log):
+                batch = self.log.since(index)
+                index = self.slowest = len(self.log)
+                yield batch
+            elif self.ended:
+                return
+            elif self._nudged:
+                self._nudged = False
+                yield []
+            else:
+                await self.changed()
 
     async def changed(self) -> None:
-        """Wait until there is more in the log."""
+        """Wait until there is more in the log, or a nudge."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         await waiter
@@ -223,24 +239,32 @@ class Run:
         return self.log.times[-1] if self.log.times else self.created
 
     def nudge(self, silence_s: float, now: float) -> None:
-        """Wake readers though nothing happened for so long: they get an empty batch, and can say they are alive."""
+        """Wake readers though nothing happened for so long, that they can say they are alive."""
         if self._waiters and now - self._woken > silence_s:
             self._nudged = True
             self._wake()
 
+    def leave(self, *, grace_s: float = 0.0) -> None:
+        """A reader's client has gone. The last one takes the Run with it, unless it is to continue."""
+        self.readers -= 1
+        if self.on_disconnect == "cancel" and not self.readers and not self.ended:
+            if grace_s:
+                asyncio.get_running_loop().call_later(grace_s, self._cancel_if_unread)
+            else:
+                self.cancel()
+
+    def _cancel_if_unread(self) -> None:
+        if not self.readers:
+            self.cancel()
+
     def _wake(self) -> None:
+        if not self._waiters:
+            return
         self._woken = time.time()
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
-    def _finish(self, end: _End) -> None:
-        if not self.ended:
-            self._end(end)
-            self.log.stamp(time.time())
-            self._conclude()
-            self._wake()
 
     def _end(self, end: _End) -> None:
         if self._cancel_reason is not None:
@@ -252,45 +276,21 @@ class Run:
             reason: Reason | None = "cancelled" if end.cancelled else None
             self._completer.finish(reason)
 
-    def _conclude(self) -> None:
+    def _conclude(self, *, agent_is_done: bool) -> None:
         self.ended = True
         self.finished = time.time()
-        ending = self.log.last
-        self.ending = ending if isinstance(ending, (RunFinished, RunFailed)) else None
-        if (
-            not self.closing
-            and self._cancel_reason is None
-            and self.ending
-            and isinstance(self.ending, RunFailed)
-        ):
-            self._runs.worker.call(self._cancel_task)  # an agent that reported its failure may still be going
+        self.ending = self._completer.ending
+        if not agent_is_done:  # it reported its own failure and may still be going
             self.closing = True
+            self._runs.worker.call(self._cancel_task)
         self.log.compact()
         self._runs.concluded(self)
-
-    def _count(self, usage: Usage) -> None:
-        if self.usage is None:
-            self.usage = usage
-            return
-        details = dict(self.usage.details or {})
-        for name, tokens in (usage.details or {}).items():
-            details[name] = details.get(name, 0) + tokens
-        self.usage = Usage(
-            self.usage.input_tokens + usage.input_tokens,
-            self.usage.output_tokens + usage.output_tokens,
-            details or None,
-        )
-
-    @property
-    def text(self) -> str:
-        """What the agent has said so far."""
-        return "".join(e.text for e in self.log.since(0) if isinstance(e, PartDelta) and e.kind == "text")
 
     @property
     def status(self) -> str:
         """running, completed, cancelled or failed."""
-        if not self.ended:
+        if self.ending is None:
             return "running"
         if isinstance(self.ending, RunFailed):
             return "failed"
-        return "cancelled" if self.ending and self.ending.reason == "cancelled" else "completed"
+        return "cancelled" if self.ending.reason == "cancelled" else "completed"

@@ -19,6 +19,7 @@ from agentrun.run.worker import Worker
 
 logger = logging.getLogger(__name__)
 _TICK_S = 0.1
+_CLEAN_UP_S = 5.0  # how long agents' `finally` blocks may take at the end
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,13 +38,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Runs:
-    """The Runs of one server process. Lives on the server's loop; only `notify` and `pause` may be called elsewhere."""
+    """The Runs of one server process. Lives on the server's loop; only `notify` may be called elsewhere."""
 
     def __init__(
         self, limits: Limits, *, debug: bool = False, on_end: Callable[[Run], None] = lambda _: None
     ) -> None:
         self.limits = limits
-        self.worker = Worker(limits.max_threads)
+        self.worker: Worker
         self.draining = False
         self._debug = debug
         self._on_end = on_end
@@ -60,14 +61,20 @@ class Runs:
         return len(self._active)
 
     def open(self) -> None:
-        """Take the running loop as the server's."""
+        """Take the running loop as the server's. Called by the first Run where nobody did."""
         self._loop = asyncio.get_running_loop()
+        self.draining = False
+        self.worker = Worker(self.limits.max_threads)
         self.worker.start()
 
     async def close(self) -> None:
         """Stop what still runs and let it clean up."""
+        if self._loop is None:
+            return
+        self.draining = True
         self.cut("The server is shutting down.")
-        await asyncio.to_thread(self.worker.stop, 5.0)
+        await asyncio.to_thread(self.worker.stop, _CLEAN_UP_S)
+        self._loop = None
 
     def cut(self, message: str) -> None:
         """End every Run now, with an error frame for whoever reads it."""
@@ -77,14 +84,22 @@ class Runs:
     # --- starting
 
     async def start(
-        self, agent: Agent, request: AgentRequest, *, owner: str = "", on_disconnect: OnDisconnect = "cancel"
+        self,
+        agent: Agent,
+        request: AgentRequest,
+        *,
+        owner: str = "",
+        request_id: str = "",
+        on_disconnect: OnDisconnect = "cancel",
     ) -> Run:
         """Start a Run, after waiting for a free place if all are taken."""
         if self.draining:
             raise Unavailable("The server is shutting down.", headers={"retry-after": "1"})
+        if self._loop is None:
+            self.open()
         if len(self._active) >= self.limits.max_runs or self._queue:
             await self._wait_for_place()
-        run = Run(self, agent, request, owner, on_disconnect)
+        run = Run(self, agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect)
         self._active[run.id] = run
         if not self._ticking:
             self._ticking = True
@@ -143,10 +158,6 @@ class Runs:
         changed = self._changed
         while changed:
             changed.popleft().absorb()
-
-    def pause(self) -> None:
-        """In an agent's thread: give the readers a moment."""
-        time.sleep(0.005)
 
     def concluded(self, run: Run) -> None:
         """A Run has ended: give its place away, keep it for a while."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
+from agentrun import __version__
 from agentrun.errors import AgentRunError
-from agentrun.protocols.openai_chat import error_body
+from agentrun.protocols import Protocol
+from agentrun.protocols.openai_errors import error_body
+from agentrun.server import openapi
+from agentrun.server.docs_page import page
 from agentrun.server.endpoint import ProtocolEndpoint
 from agentrun.server.http import Receive, Scope, Send
+from agentrun.server.resources import Resources
 from agentrun.utils import ids
 from agentrun.utils.json import dumps
 
@@ -21,9 +27,32 @@ from agentrun.utils.json import dumps
 class AgentRunApp(FastAPI):
     """See the module."""
 
-    def __init__(self, endpoints: Mapping[str, ProtocolEndpoint], **options: Any) -> None:
-        super().__init__(redirect_slashes=False, **options)
+    def __init__(
+        self,
+        endpoints: Mapping[str, ProtocolEndpoint],
+        resources: Resources,
+        protocols: Sequence[Protocol],
+        prefixes: Sequence[str],
+        *,
+        secured: bool,
+        lifespan: Any,
+    ) -> None:
+        super().__init__(
+            title="AgentRun",
+            version=__version__,
+            redirect_slashes=False,
+            lifespan=lifespan,
+            docs_url=None,
+            redoc_url=None,
+        )
         self._direct = endpoints
+        self._documented = lambda: [
+            openapi.of_protocols(protocols, prefixes, secured=secured),
+            openapi.of_resources(resources.table, secured=secured),
+        ]
+        for path, endpoint in endpoints.items():
+            self.router.routes.append(Route(path, endpoint, include_in_schema=False))
+        self.router.routes += [*resources.routes(), Route("/docs", self._docs, include_in_schema=False)]
         self.add_exception_handler(HTTPException, _http_error)
         self.add_exception_handler(AgentRunError, _agentrun_error)
         self.add_exception_handler(Exception, _bug)
@@ -31,12 +60,27 @@ class AgentRunApp(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             if not self.user_middleware:
-                endpoint = self._direct.get(scope["path"])
+                endpoint = self._direct.get(_path(scope))
                 if endpoint is not None:
                     await endpoint(scope, receive, send)
                     return
             send = _with_request_id(scope, send)
         await super().__call__(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, with the user's own routes."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.add_to(super().openapi(), self._documented())
+        return self.openapi_schema
+
+    async def _docs(self, request: Request) -> Response:
+        return HTMLResponse(page(self.openapi(), str(request.base_url).rstrip("/")))
+
+
+def _path(scope: Scope) -> str:
+    """Below the app, wherever it is mounted."""
+    root: str = scope.get("root_path", "")
+    return scope["path"].removeprefix(root) if root else scope["path"]
 
 
 def _with_request_id(scope: Scope, send: Send) -> Send:

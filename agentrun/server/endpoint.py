@@ -2,149 +2,197 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
+import re
+from functools import partial
+from typing import cast
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from agentrun.agent import Agent
-from agentrun.errors import AgentRunError, MethodNotAllowed
-from agentrun.events import RunFailed
+from agentrun.errors import AgentRunError, Conflict, MethodNotAllowed, NotFound, RequestError
+from agentrun.events import AnyEvent, RunFailed
 from agentrun.messages import AgentRequest
 from agentrun.protocols import Call, Encoder, Protocol
 from agentrun.run import Run, Runs
+from agentrun.run.run import OnDisconnect
+from agentrun.server.answer import failure, index_of, refuse, replay, stream, whole
 from agentrun.server.auth import Keys
-from agentrun.server.http import Disconnected, Headers, RawHeaders, Receive, Scope, Send, answer, read_body
+from agentrun.server.catalog import Catalog
+from agentrun.server.http import Disconnected, Headers, RawHeaders, Receive, Scope, Send, read_body
+from agentrun.server.retries import Retries
 from agentrun.utils import ids
 
-logger = logging.getLogger(__name__)
-_WATCH_AFTER_S = 0.02
-_JSON = (b"content-type", b"application/json")
-_DO_NOT_RETRY = (b"x-should-retry", b"false")
-_FAILURE_STATUS = {"timeout": 504, "server_shutdown": 503}
+_REQUEST_ID = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
 
 
 class ProtocolEndpoint:
     """An ASGI app for one protocol's route."""
 
-    def __init__(self, protocol: Protocol, agent: Agent, runs: Runs, keys: Keys, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        protocol: Protocol,
+        agent: Agent,
+        runs: Runs,
+        keys: Keys,
+        *,
+        max_body_bytes: int,
+        catalog: Catalog,
+        on_disconnect: OnDisconnect = "cancel",
+    ) -> None:
         self._protocol = protocol
         self._agent = agent
         self._runs = runs
         self._keys = keys
         self._max_body_bytes = max_body_bytes
-        self._stream_headers = [
-            (b"content-type", protocol.media_type.encode()),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ]
+        self._on_disconnect: OnDisconnect = on_disconnect
+        self._catalog = catalog
+        self._retries = Retries(runs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_headers = Headers(scope["headers"])
-        request_id = request_headers.get("x-request-id") or ids.new("req_")
-        headers: RawHeaders = [(b"x-request-id", request_id.encode("latin-1"))]
+        sent = Headers(scope["headers"])
+        request_id = request_id_of(sent)
+        headers: RawHeaders = [(b"x-request-id", request_id.encode())]
         try:
             if scope["method"] != "POST":
-                raise MethodNotAllowed(
-                    f"{scope['method']} is not for {scope['path']}.", headers={"allow": "POST"}
+                raise MethodNotAllowed(f"{scope['path']} takes POST only.", headers={"allow": "POST"})
+            owner = self._keys.owner(sent)
+            body = await read_body(sent, receive, self._max_body_bytes)
+            last = sent.get("last-event-id")
+            if last:
+                await self._resume(last, owner, receive, send, headers)
+                return
+            attempt, run = self._retries.find(sent, owner, body)
+            if run is None:
+                request = self._decode(scope, receive, body, sent)
+                run = await self._runs.start(
+                    self._agent,
+                    request,
+                    owner=owner,
+                    request_id=request_id,
+                    on_disconnect=self._policy(sent),
                 )
-            owner = self._keys.owner(request_headers)
-            body = await read_body(request_headers, receive, self._max_body_bytes)
-            request = self._protocol.decode(body, request_headers)
-            run = await self._runs.start(self._agent, request, owner=owner)
+                if attempt is not None:
+                    attempt.started(run)
         except Disconnected:
             return
         except AgentRunError as error:
-            await self._refuse(send, error, headers)
+            await refuse(send, self._protocol, error, headers)
             return
         headers.append((b"x-run-id", run.id.encode()))
-        call = Call(run_id=run.id, created=int(run.created), request=request)
-        encoder = self._protocol.encoder(call)
-        if request.stream:
-            await self._stream(run, encoder, receive, send, headers)
+        encoder = self.encoder(run)
+        if not run.request.stream:
+            grace_s = attempt.grace_s if attempt is not None else 0.0
+            await whole(run, self._protocol, encoder, receive, send, headers, grace_s)
+        elif "text/event-stream" in sent.get("accept", ""):
+            numbered = _Numbered(run.id, encoder)
+            await stream(run, self._protocol, numbered, receive, send, headers)
         else:
-            await self._whole(run, request, encoder, receive, send, headers)
+            await stream(run, self._protocol, encoder, receive, send, headers)
 
-    async def _refuse(self, send: Send, error: AgentRunError, headers: RawHeaders) -> None:
-        extra: dict[str, str] = getattr(error, "headers", {})
-        headers += [(name.encode(), value.encode()) for name, value in extra.items()]
-        headers.append(_JSON)
-        await answer(send, error.status, headers, self._protocol.error(error))
+    def encoder(self, run: Run) -> Encoder:
+        """A fresh encoder for an answer made of `run`."""
+        return self._protocol.encoder(Call(run_id=run.id, created=int(run.created), request=run.request))
 
-    async def _whole(
-        self,
-        run: Run,
-        request: AgentRequest,
-        encoder: Encoder,
-        receive: Receive,
-        send: Send,
-        headers: RawHeaders,
+    def _decode(self, scope: Scope, receive: Receive, body: bytes, headers: Headers) -> AgentRequest:
+        request = self._protocol.decode(body, headers)
+        self._catalog.check(request.model)
+        raw = Request(scope, receive)
+        raw._body = body  # read already; a callback may still ask for `await raw_request.json()`  # pyright: ignore
+        request.raw_request = raw
+        return request
+
+    def _policy(self, headers: Headers) -> OnDisconnect:
+        asked = headers.get("x-on-disconnect")
+        if asked is None:
+            return self._on_disconnect
+        if asked not in ("cancel", "continue"):
+            raise RequestError(
+                f"x-on-disconnect is {asked!r}; it has to be cancel or continue.", param="x-on-disconnect"
+            )
+        return cast("OnDisconnect", asked)
+
+    async def _resume(
+        self, last_event_id: str, owner: str, receive: Receive, send: Send, headers: RawHeaders
     ) -> None:
-        loop = asyncio.get_running_loop()
-        watch = loop.call_later(_WATCH_AFTER_S, _Watch(run, receive).start)
-        while not run.ended:
-            await run.changed()
-        watch.cancel()
+        """Go on with a stream after the event that the client saw last."""
+        run_id, _, index = last_event_id.rpartition(":")
+        run = self._runs.get(run_id, owner)
+        if run is None or not index.isdigit():
+            raise NotFound(
+                f"Nothing to resume under the Last-Event-ID {last_event_id!r}.",
+                hint="Runs are forgotten some time after their end.",
+                code="run_not_found",
+            )
+        await self._replay(run, int(index), receive, send, headers)
+
+    async def retrieve(self, request: Request) -> Response:
+        """An answer that was given before: whole, or from an event on."""
+        answer_id: str = request.path_params["answer_id"]
+        run_id = self._protocol.run_id(answer_id)
+        run = self._runs.get(run_id, self._keys.owner(request.headers)) if run_id is not None else None
+        if run is None or run.request.protocol != self._protocol.name:
+            raise NotFound(
+                f"There is no answer {answer_id!r}.", hint="Answers are forgotten some time after their end."
+            )
+        if request.query_params.get("stream") == "true":
+            after = request.query_params.get("starting_after", "-1")
+            return _Replayed(self, run, index_of(after, "starting_after"))
+        if not run.ended:
+            raise Conflict("The answer is not there yet.", hint="Ask with stream=true to follow it.")
         if isinstance(run.ending, RunFailed):
-            await self._fail(run, run.ending, send, headers)
-            return
-        headers.append(_JSON)
-        await answer(send, 200, headers, encoder.fold(run.log.since(0)))
+            raise failure(run, run.ending)
+        return Response(self.encoder(run).fold(run.log.since(0)), media_type="application/json")
 
-    async def _fail(self, run: Run, ending: RunFailed, send: Send, headers: RawHeaders) -> None:
-        """The agent had begun, so a client's retry would run it again: it is asked not to."""
-        headers.append(_DO_NOT_RETRY)
-        cause = run.error
-        if isinstance(cause, AgentRunError):
-            await self._refuse(send, cause, headers)
-            return
-        error = AgentRunError(ending.message, code=ending.code)
-        error.status = _FAILURE_STATUS.get(ending.code, 500)
-        await self._refuse(send, error, headers)
-
-    async def _stream(
-        self, run: Run, encoder: Encoder, receive: Receive, send: Send, headers: RawHeaders
-    ) -> None:
-        watch = _Watch(run, receive)
-        watch.start()
-        started = False
-        encode = encoder.encode
-        frames: list[bytes] = []
-        async for batch in run.read():
-            frames += [encode(event) for event in batch]
-            if not started:
-                # the status is decided by the first thing that happens, a long silence included
-                if batch and len(run.log) == 1:
-                    continue
-                if isinstance(run.ending, RunFailed) and len(run.log) == 2:
-                    watch.stop()
-                    await self._fail(run, run.ending, send, headers)
-                    return
-                started = True
-                headers += self._stream_headers
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-            body = b"".join(frames) if frames else encoder.heartbeat()
-            frames = []
-            await send({"type": "http.response.body", "body": body, "more_body": not run.ended})
-        watch.stop()
+    async def _replay(self, run: Run, after: int, receive: Receive, send: Send, headers: RawHeaders) -> None:
+        """Stream what came after index `after` of the log."""
+        encoder = _Numbered(run.id, self.encoder(run))
+        for _, event in run.log.numbered():
+            if encoder.next > after:
+                break
+            encoder.encode(event)
+        encoder.next = after + 1
+        headers.append((b"x-run-id", run.id.encode()))
+        frame = encoder.numbered
+        heartbeat = encoder.heartbeat(silent_chunk=False)
+        await replay(run, frame, heartbeat, after, self._protocol.media_type, receive, send, headers)
 
 
-class _Watch:
-    """Waits for the client to go away, and stops the Run then."""
+class _Replayed(Response):
+    """A stream that somebody asked for again."""
 
-    def __init__(self, run: Run, receive: Receive) -> None:
-        self._run = run
-        self._receive = receive
-        self._task: asyncio.Task[None] | None = None
+    def __init__(self, endpoint: ProtocolEndpoint, run: Run, after: int) -> None:
+        super().__init__()
+        self._replay = partial(endpoint._replay, run, after)  # pyright: ignore[reportPrivateUsage]
 
-    def start(self) -> None:
-        if not self._run.ended:
-            self._task = asyncio.get_running_loop().create_task(self._wait())
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._replay(receive, send, [])
 
-    def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
 
-    async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if not self._run.ended and self._run.on_disconnect == "cancel":
-            self._run.cancel()
+class _Numbered:
+    """An encoder whose frames carry `id: RUN:INDEX`, for clients that can resume.
+
+    Only for those that say they read event streams (`Accept: text/event-stream`): some OpenAI clients
+    take every line of a frame for JSON.
+    """
+
+    def __init__(self, run_id: str, encoder: Encoder) -> None:
+        self._prefix = b"id: " + run_id.encode() + b":"
+        self._encoder = encoder
+        self.heartbeat = encoder.heartbeat
+        self.fold = encoder.fold
+        self.next = 0
+
+    def encode(self, event: AnyEvent) -> bytes:
+        index, self.next = self.next, self.next + 1
+        return self.numbered(index, event)
+
+    def numbered(self, index: int, event: AnyEvent) -> bytes:
+        frames = self._encoder.encode(event)
+        return b"%s%d\n%s" % (self._prefix, index, frames) if frames else b""
+
+
+def request_id_of(headers: Headers) -> str:
+    """The caller's id for this request, if it is a plain one; else a new one."""
+    sent = headers.get("x-request-id")
+    return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else ids.new("req_")

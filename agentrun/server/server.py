@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
-from starlette.routing import Route
 
 from agentrun import config
 from agentrun.agent import Agent, Callback
-from agentrun.protocols import Protocol, builtin
-from agentrun.run import Run, Runs
+from agentrun.errors import ConfigError
+from agentrun.protocols import Protocol
+from agentrun.protocols import protocols as find_protocols
+from agentrun.run import Runs
 from agentrun.run.runs import Limits
 from agentrun.server.app import AgentRunApp
 from agentrun.server.auth import Keys
+from agentrun.server.catalog import Catalog
 from agentrun.server.endpoint import ProtocolEndpoint
-from agentrun.server.resources import resource_routes
+from agentrun.server.resources import Resources
+from agentrun.server.run_line import log_run
+from agentrun.server.server_config import ServerConfig
 
-logger = logging.getLogger("agentrun.run")
+# What may still be said when the app is there already.
+_OF_THE_PROCESS = frozenset(
+    ("host", "port", "uds", "workers", "ssl_certfile", "ssl_keyfile", "ssl_keyfile_password", "log_level")
+    + ("allow_anonymous", "shutdown_timeout_s")
+)
 
 
 class AgentRunServer:
@@ -31,47 +38,60 @@ class AgentRunServer:
 
         AgentRunServer(invoke_agent=invoke_agent).start()
 
-    Keyword arguments are the settings of `agentrun.config.Settings`.
+    Keyword arguments are the settings of `agentrun.config.Settings`. `protocols` takes wires of your own beside the
+    names of others; routes of your own go on `app`, which is a FastAPI app.
     """
 
     def __init__(
         self,
         invoke_agent: Callback,
         *,
-        protocols: list[Protocol] | None = None,
+        protocols: Sequence[str | Protocol] | None = None,
         on_startup: Callable[[], Any] | None = None,
         on_shutdown: Callable[[], Any] | None = None,
+        config: ServerConfig | None = None,
         **settings: Any,
     ) -> None:
-        self._arguments = settings
-        self._hooks = (on_startup, on_shutdown)
+        self._arguments = {**(config.settings() if config is not None else {}), **settings}
+        self._on_startup = on_startup
+        self._on_shutdown = on_shutdown
         self.agent = Agent(invoke_agent)
-        self._configure(config.load(**settings), protocols)
-
-    def _configure(self, settings: config.Settings, protocols: list[Protocol] | None) -> None:
-        self.settings = settings
-        self.keys = Keys(settings.api_keys)
-        self.protocols = protocols or [
-            builtin("openai_chat")(models=settings.models, reasoning_field=settings.reasoning_field)  # type: ignore[call-arg]
-        ]
-        limits = Limits(**{name: getattr(settings, name) for name in Limits.__struct_fields__})
-        self.runs = Runs(limits, debug=settings.debug, on_end=_log_run)
+        self.settings = load_settings(self._arguments)
+        self.protocols = find_protocols(
+            protocols if protocols is not None else self.settings.protocols, self.settings
+        )
+        limits = Limits(**{name: getattr(self.settings, name) for name in Limits.__struct_fields__})
+        self.runs = Runs(limits, debug=self.settings.debug, on_end=log_run)
         self.app = self._build()
 
     def _build(self) -> AgentRunApp:
         settings = self.settings
+        keys = Keys(settings.api_keys)
+        catalog = Catalog(settings.models, strict=settings.strict_models)
+        prefixes = tuple(dict.fromkeys((settings.prefix, "/v1")))
         endpoints: dict[str, ProtocolEndpoint] = {}
         for protocol in self.protocols:
+            endpoint = ProtocolEndpoint(
+                protocol,
+                self.agent,
+                self.runs,
+                keys,
+                max_body_bytes=settings.max_body_bytes,
+                on_disconnect=settings.on_disconnect,
+                catalog=catalog,
+            )
             for route in protocol.routes:
-                endpoint = ProtocolEndpoint(
-                    protocol, self.agent, self.runs, self.keys, settings.max_body_bytes
-                )
-                for prefix in dict.fromkeys((settings.prefix, "/v1")):
-                    endpoints[prefix + route.path] = endpoint
-        app = AgentRunApp(endpoints, title="AgentRun", lifespan=self._lifespan)
-        for path, endpoint in endpoints.items():
-            app.router.routes.append(Route(path, endpoint, methods=None, include_in_schema=False))
-        app.router.routes.extend(resource_routes(self.runs, self.keys, settings))
+                paths = [prefix + route.path for prefix in prefixes] if route.prefixed else [route.path]
+                endpoints.update(dict.fromkeys(paths, endpoint))
+        resources = Resources(self.runs, keys, catalog, endpoints, prefixes)
+        app = AgentRunApp(
+            endpoints,
+            resources,
+            self.protocols,
+            prefixes,
+            secured=bool(settings.api_keys),
+            lifespan=self.lifespan,
+        )
         if settings.cors_origins:
             from starlette.middleware.cors import CORSMiddleware
 
@@ -80,51 +100,52 @@ class AgentRunServer:
                 allow_origins=settings.cors_origins,
                 allow_methods=["*"],
                 allow_headers=["*"],
-                expose_headers=["x-request-id", "x-run-id"],
+                expose_headers=["x-request-id", "x-run-id", "retry-after"],
             )
         return app
 
     @asynccontextmanager
-    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        on_startup, on_shutdown = self._hooks
+    async def lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
+        """Opens and closes what serves Runs. An app that mounts `app` should use this as its own lifespan."""
         self.runs.open()
-        await _call(on_startup)
+        await _call(self._on_startup)
         try:
             yield
         finally:
-            self.runs.draining = True
             await self.runs.close()
-            await _call(on_shutdown)
+            await _call(self._on_shutdown)
 
     def as_fastapi_app(self) -> FastAPI:
         """The ASGI app, to run under another server or to mount in an app."""
         return self.app
 
-    def start(self, host: str | None = None, port: int | None = None, **settings: Any) -> None:
-        """Serve until SIGTERM or Ctrl-C."""
+    def start(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        log_level: Literal["critical", "error", "warning", "info", "debug", "trace"] | None = None,
+        **settings: Any,
+    ) -> None:
+        """Serve until SIGTERM or Ctrl-C. Takes the settings of the process: address, workers, TLS, log level."""
         from agentrun.server.process import serve
 
-        if host is not None or port is not None or settings:
-            self._configure(config.load(**{**self._arguments, "host": host, "port": port, **settings}), None)
-        serve(self.app, self.settings, self.runs)
+        for name in settings:
+            if name not in _OF_THE_PROCESS and name in config.Settings.model_fields:
+                raise ConfigError(
+                    f"start() came too late for {name}.",
+                    hint=f"Write AgentRunServer(invoke_agent=..., {name}=...).",
+                )
+        given = {"host": host, "port": port, "log_level": log_level, **settings}
+        given = {name: value for name, value in given.items() if value is not None}
+        serve(self.app, load_settings({**self._arguments, **given}) if given else self.settings, self.runs)
+
+
+def load_settings(arguments: dict[str, Any]) -> config.Settings:
+    """See `agentrun.config.load`; apart, so that the argument `config` may keep its name."""
+    return config.load(**arguments)
 
 
 async def _call(hook: Callable[[], Any] | None) -> None:
     result = hook() if hook is not None else None
     if hasattr(result, "__await__"):
         await result
-
-
-def _log_run(run: Run) -> None:
-    if not logger.isEnabledFor(logging.INFO):
-        return
-    took = (run.finished or run.created) - run.created
-    first = (run.first_output or run.created) - run.created
-    logger.info(
-        "run %s %s in %.0f ms, first event after %.0f ms",
-        run.id,
-        run.status,
-        took * 1000,
-        first * 1000,
-        extra={"fields": {"run_id": run.id, "status": run.status, "duration_ms": round(took * 1000, 1)}},
-    )

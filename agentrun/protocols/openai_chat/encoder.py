@@ -1,0 +1,263 @@
+"""ChatEncoder: Events -> chunks, or one completion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from agentrun.config import ReasoningField
+from agentrun.events import (
+    AnyEvent,
+    Kind,
+    PartDelta,
+    PartEnded,
+    PartStarted,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    Usage,
+)
+from agentrun.messages import AgentRequest
+from agentrun.protocols.protocol import Call
+from agentrun.utils.tokens import estimate
+
+_json = msgspec.json.Encoder()
+
+
+class ChatEncoder:
+    """One answer: a stream of chunks, or one completion.
+
+    Everything of a chunk that does not change is encoded once; a token costs the encoding of its text.
+    """
+
+    def __init__(self, call: Call, model: str, reasoning_field: ReasoningField) -> None:
+        self._request = call.request
+        self._run_id = call.run_id
+        self._id = _completion_id(call.run_id)
+        self._created = call.created
+        self._model = model
+        options: dict[str, Any] = call.request.extra.get("stream_options") or {}
+        self._with_usage = bool(options.get("include_usage"))
+        head = _json.encode(
+            {
+                "id": self._id,
+                "object": "chat.completion.chunk",
+                "created": self._created,
+                "model": self._model,
+            }
+        )
+        self._head = b"data: " + head[:-1] + b',"choices":[{"index":0,"delta":'
+        tail = b',"finish_reason":null,"logprobs":null}]' + (b',"usage":null' if self._with_usage else b"")
+        self._tail = tail + b"}\n\n"
+        self._text_head = self._head + b'{"content":'
+        self._text_tail = b"}" + self._tail
+        self._reasoning = _ReasoningFrames(reasoning_field)
+        self._indices: dict[str, int] = {}
+        self._hidden: set[str] = set()
+        self._usage: Usage | None = None
+        self._said: list[str] = []
+        self._count = self._with_usage
+
+    def encode(self, event: AnyEvent) -> bytes:
+        if type(event) is PartDelta and event.kind == "text":
+            if self._count:
+                self._said.append(event.text)
+            return self._text_head + _json.encode(event.text) + self._text_tail
+        match event:
+            case RunStarted():
+                return self._chunk({"role": "assistant", "content": "", "refusal": None})
+            case PartStarted(kind="reasoning"):
+                return self._deltas(self._reasoning.start())
+            case PartEnded(kind="reasoning"):
+                return self._deltas(self._reasoning.end())
+            case PartDelta(kind="reasoning", text=text):
+                return self._deltas(self._reasoning.delta(text))
+            case PartDelta(kind="refusal", text=text):
+                return self._chunk({"refusal": text})
+            case PartStarted(kind="tool_call", origin="client"):
+                index = self._indices[event.id] = len(self._indices)
+                function = {"name": event.name, "arguments": ""}
+                return self._chunk(
+                    {
+                        "tool_calls": [
+                            {"index": index, "id": event.call_id, "type": "function", "function": function}
+                        ]
+                    }
+                )
+            case PartDelta(kind="tool_call", id=part) if part in self._indices:
+                call = {"index": self._indices[part], "function": {"arguments": event.text}}
+                return self._chunk({"tool_calls": [call]})
+            case PartEnded(kind="tool_call", id=part) if part in self._indices:
+                return b""
+            case PartStarted() | PartEnded() if event.kind in ("text", "refusal"):
+                return b""
+            case Usage():
+                self._usage = event if self._usage is None else self._usage + event
+                return b""
+            case RunFinished(reason):
+                return self._finish(reason)
+            case RunFailed(code, message):
+                error = {"message": message, "type": "server_error", "param": None, "code": code}
+                return b"data: " + _json.encode({"error": error}) + b"\n\n"
+            case _:
+                return self._aside(event)
+
+    def heartbeat(self, *, silent_chunk: bool) -> bytes:
+        return self._chunk({}) if silent_chunk else b": ping\n\n"
+
+    def fold(self, events: Sequence[AnyEvent]) -> bytes:
+        said = _Said(events)
+        usage = _usage_of(
+            self._request, said.usage, said.texts["text"] + said.texts["reasoning"] + said.arguments
+        )
+        message: dict[str, Any] = {"role": "assistant"}
+        text = self._reasoning.whole(message, said.texts["reasoning"]) + said.texts["text"]
+        has_text = bool(text) or not (said.calls or said.texts["refusal"])
+        message["content"] = text if has_text else None
+        message["refusal"] = said.texts["refusal"] or None
+        if said.calls:
+            message["tool_calls"] = said.calls
+        answer: dict[str, Any] = {
+            "id": self._id,
+            "object": "chat.completion",
+            "created": self._created,
+            "model": self._model,
+            "choices": [
+                {
+                    "index": 0,
+                    "message": message,
+                    "finish_reason": _finish_reason(said.reason),
+                    "logprobs": None,
+                }
+            ],
+            "usage": usage,
+            "system_fingerprint": None,
+        }
+        if said.asides:
+            answer["agentrun"] = {"run_id": self._run_id, "events": said.asides}
+        return _json.encode(answer)
+
+    def _chunk(self, delta: dict[str, Any]) -> bytes:
+        return self._head + _json.encode(delta) + self._tail
+
+    def _deltas(self, deltas: dict[str, Any] | None) -> bytes:
+        return self._chunk(deltas) if deltas else b""
+
+    def _aside(self, event: AnyEvent) -> bytes:
+        """What this wire has no field for, tools the agent ran itself among it, goes beside the choices."""
+        return self._head + b"{}" + self._tail[:-3] + b',"agentrun":' + _json.encode(event) + b"}\n\n"
+
+    def _finish(self, reason: str) -> bytes:
+        usage = b',"usage":null' if self._with_usage else b""
+        last = (
+            self._head
+            + b'{},"finish_reason":"'
+            + _finish_reason(reason).encode()
+            + b'","logprobs":null}]'
+            + usage
+            + b"}\n\n"
+        )
+        if self._with_usage:
+            counted = _usage_of(self._request, self._usage, "".join(self._said))
+            head = self._head[: -len(b'[{"index":0,"delta":')]
+            last += head + b'[],"usage":' + _json.encode(counted) + b"}\n\n"
+        return last + b"data: [DONE]\n\n"
+
+
+class _ReasoningFrames:
+    """Where reasoning goes: there is no standard for it in chat."""
+
+    def __init__(self, field: ReasoningField) -> None:
+        self._tags = field == "think-tags"
+        self._fields: tuple[str, ...] = ()
+        if field == "both":
+            self._fields = ("reasoning_content", "reasoning")
+        elif field in ("reasoning_content", "reasoning"):
+            self._fields = (field,)
+
+    def start(self) -> dict[str, Any] | None:
+        return {"content": "<think>"} if self._tags else None
+
+    def end(self) -> dict[str, Any] | None:
+        return {"content": "</think>"} if self._tags else None
+
+    def delta(self, text: str) -> dict[str, Any] | None:
+        return {"content": text} if self._tags else dict.fromkeys(self._fields, text)
+
+    def whole(self, message: dict[str, Any], text: str) -> str:
+        """Put `text` in its fields; gives what goes before the content."""
+        if text and self._tags:
+            return f"<think>{text}</think>"
+        if text:
+            message.update(dict.fromkeys(self._fields, text))
+        return ""
+
+
+class _Said:
+    """The events of a Run, gathered by what they say."""
+
+    def __init__(self, events: Sequence[AnyEvent]) -> None:
+        texts: dict[Kind, list[str]] = {"text": [], "reasoning": [], "refusal": []}
+        calls: dict[str, dict[str, Any]] = {}
+        self.asides: list[AnyEvent] = []
+        self.usage: Usage | None = None
+        self.reason = "stop"
+        self.arguments = ""
+        for event in events:
+            match event:
+                case PartDelta(text, kind) if kind in texts:
+                    texts[kind].append(text)
+                case PartStarted(kind="tool_call", origin="client"):
+                    function = {"name": event.name, "arguments": ""}
+                    calls[event.id] = {"id": event.call_id, "type": "function", "function": function}
+                case PartDelta(kind="tool_call", id=part) if part in calls:
+                    calls[part]["function"]["arguments"] += event.text
+                    self.arguments += event.text
+                case PartEnded(kind="tool_call", id=part) if part in calls:
+                    pass
+                case Usage():
+                    self.usage = event if self.usage is None else self.usage + event
+                case RunFinished(reason):
+                    self.reason = reason
+                case PartStarted() | PartEnded() if event.kind in texts:
+                    pass
+                case RunStarted() | RunFailed():
+                    pass
+                case _:
+                    self.asides.append(event)
+        self.texts = {kind: "".join(pieces) for kind, pieces in texts.items()}
+        self.calls = list(calls.values())
+
+
+def _completion_id(run_id: str) -> str:
+    """The id of a Run's completion."""
+    return "chatcmpl-" + run_id.removeprefix("run_")
+
+
+def _finish_reason(reason: str) -> str:
+    return reason if reason in ("stop", "length", "tool_calls", "content_filter") else "stop"
+
+
+def _usage_of(request: AgentRequest, counted: Usage | None, said: str) -> dict[str, Any]:
+    """Usage as OpenAI writes it: counted by the agent, else estimated and marked so."""
+    if counted is None:
+        prompt = sum(estimate(message.text) + 4 for message in request.messages)
+        completion, details = estimate(said), dict[str, int]()
+    else:
+        prompt, completion, details = counted.input_tokens, counted.output_tokens, counted.details or {}
+    usage: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {
+            "cached_tokens": details.get("cached_tokens", details.get("cache_read", 0))
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": details.get("reasoning_tokens", details.get("reasoning", 0))
+        },
+    }
+    if counted is None:
+        usage["estimated"] = True
+    return usage

@@ -1,0 +1,281 @@
+"""The request of chat completions: its types, which OpenAPI shows too, and how it becomes an AgentRequest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from agentrun.errors import RequestError
+from agentrun.messages import (
+    AgentRequest,
+    Audio,
+    File,
+    Image,
+    Message,
+    Part,
+    Refusal,
+    Role,
+    Text,
+    Tool,
+    ToolCall,
+)
+
+
+class TextPart(msgspec.Struct, tag_field="type", tag="text"):
+    """Text."""
+
+    text: str
+
+
+class ImageUrl(msgspec.Struct):
+    """Where an image is."""
+
+    url: str
+    detail: str | None = None
+
+
+class ImagePart(msgspec.Struct, tag_field="type", tag="image_url"):
+    """An image."""
+
+    image_url: ImageUrl | str
+
+
+class AudioData(msgspec.Struct):
+    """Base64 audio."""
+
+    data: str
+    format: str = "wav"
+
+
+class AudioPart(msgspec.Struct, tag_field="type", tag="input_audio"):
+    """Audio."""
+
+    input_audio: AudioData
+
+
+class FileData(msgspec.Struct):
+    """A file by id or by its data."""
+
+    file_id: str | None = None
+    file_data: str | None = None
+    filename: str | None = None
+
+
+class FilePart(msgspec.Struct, tag_field="type", tag="file"):
+    """A file."""
+
+    file: FileData
+
+
+class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
+    """An earlier refusal."""
+
+    refusal: str
+
+
+class FunctionCall(msgspec.Struct):
+    """A function and the JSON text of its arguments."""
+
+    name: str
+    arguments: str = ""
+
+
+class RequestToolCall(msgspec.Struct):
+    """A call that the assistant made."""
+
+    id: str = ""
+    type: str = "function"
+    function: FunctionCall | None = None
+    custom: dict[str, Any] | None = None
+
+
+class RequestMessage(msgspec.Struct):
+    """One turn of the conversation."""
+
+    role: Role
+    content: str | list[TextPart | ImagePart | AudioPart | FilePart | RefusalPart] | None = None
+    name: str | None = None
+    tool_calls: list[RequestToolCall] | None = None
+    tool_call_id: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    function_call: FunctionCall | None = None
+
+
+class FunctionSpec(msgspec.Struct):
+    """What a function takes."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class RequestTool(msgspec.Struct):
+    """A tool that the client runs."""
+
+    type: str = "function"
+    function: FunctionSpec | None = None
+
+
+class StreamOptions(msgspec.Struct):
+    """How to stream."""
+
+    include_usage: bool | None = None
+
+
+class ChatRequest(msgspec.Struct, kw_only=True):
+    """The fields of a request that are looked at; any other is accepted and passed on."""
+
+    messages: list[RequestMessage]
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    tools: list[RequestTool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    user: str | None = None
+    session_id: str | None = None
+    metadata: dict[str, Any] | None = None
+    n: int | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: str | list[str] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+
+
+_OWN_PLACE = frozenset(
+    ("messages", "model", "stream", "tools", "tool_choice", "user", "session_id", "metadata")
+)
+_RANGES = (
+    ("max_tokens", 1, None),
+    ("max_completion_tokens", 1, None),
+    ("temperature", 0, 2),
+    ("top_p", 0, 1),
+)
+
+
+def _read(body: bytes) -> tuple[dict[str, Any], ChatRequest]:
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        text = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise RequestError(f"The body is not valid JSON: {text}.", code="invalid_json") from None
+    if not isinstance(raw, dict):
+        raise RequestError(
+            f"The body is a JSON {_json_kind(raw)}; it has to be an object.", code="invalid_type"
+        )
+    fields = cast("dict[str, Any]", raw)
+    try:
+        chat = msgspec.convert(fields, ChatRequest)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    return fields, chat
+
+
+def _invalid(message: str) -> RequestError:
+    what, _, path = message.partition(" - at `$")
+    param = path.rstrip("`").lstrip(".") or None
+    if "missing required field" in what:
+        name = what.split("`")[1]
+        param = f"{param}.{name}" if param else name
+        return RequestError(
+            f"Missing required field: {param}.", param=param, code="missing_required_parameter"
+        )
+    where = f" at {param}" if param else ""
+    return RequestError(
+        f"{what}{where}.", param=param, code="invalid_type" if "Expected" in what else "invalid_value"
+    )
+
+
+def _json_kind(value: object) -> str:
+    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
+
+
+def _check(chat: ChatRequest) -> None:
+    if not chat.messages:
+        raise RequestError("messages is empty: send at least one.", param="messages", code="empty_array")
+    if chat.n is not None and chat.n != 1:
+        raise RequestError(f"n is {chat.n}; an agent gives one answer.", param="n", code="unsupported_value")
+    for name, least, most in _RANGES:
+        value = getattr(chat, name)
+        if value is not None and (value < least or (most is not None and value > most)):
+            span = f"{least} or more" if most is None else f"from {least} to {most}"
+            raise RequestError(f"{name} is {value:g}; it has to be {span}.", param=name, code="invalid_value")
+
+
+def _part(part: object) -> Part:
+    match part:
+        case TextPart(text):
+            return Text(text)
+        case ImagePart(image):
+            return Image(image) if isinstance(image, str) else Image(image.url, image.detail)
+        case AudioPart(audio):
+            return Audio(audio.data, audio.format)
+        case FilePart(file):
+            return File(file.file_id, file.file_data, file.filename)
+        case RefusalPart(refusal):
+            return Refusal(refusal)
+        case _:
+            raise AssertionError(part)
+
+
+def _call(call: RequestToolCall) -> ToolCall:
+    if call.function is not None:
+        return ToolCall(call.id, call.function.name, call.function.arguments, call.type)
+    custom = call.custom or {}
+    return ToolCall(call.id, str(custom.get("name", "")), str(custom.get("input", "")), call.type)
+
+
+def _message(message: RequestMessage) -> Message:
+    content = message.content
+    calls = [_call(call) for call in message.tool_calls or ()]
+    if message.function_call is not None:
+        calls.append(ToolCall("", message.function_call.name, message.function_call.arguments))
+    return Message(
+        message.role,
+        content if content is None or isinstance(content, str) else [_part(part) for part in content],
+        message.name,
+        calls or None,
+        message.tool_call_id,
+        message.reasoning_content,
+        message.refusal,
+    )
+
+
+def _tool(spec: dict[str, Any], tool: RequestTool) -> Tool:
+    if tool.function is not None:
+        function = tool.function
+        return Tool(function.name, function.description, function.parameters, tool.type, spec)
+    named: dict[str, Any] = spec.get(tool.type) or spec
+    return Tool(str(named.get("name", tool.type)), named.get("description"), None, tool.type, spec)
+
+
+def read(body: bytes, headers: Mapping[str, str], protocol: str) -> AgentRequest:
+    """Bytes -> AgentRequest, or a RequestError whose `param` points at what is wrong."""
+    fields, chat = _read(body)
+    _check(chat)
+    metadata = chat.metadata or {}
+    specs = fields.get("tools") or ()
+    return AgentRequest(
+        messages=[_message(message) for message in chat.messages],
+        stream=bool(chat.stream),
+        model=chat.model,
+        tools=[_tool(spec, tool) for spec, tool in zip(specs, chat.tools or (), strict=True)],
+        tool_choice=chat.tool_choice,
+        session_id=chat.session_id
+        or headers.get("x-session-id")
+        or _text_or_none(metadata.get("session_id")),
+        user_id=chat.user or headers.get("x-user-id"),
+        metadata=metadata,
+        headers=headers,
+        extra={name: value for name, value in fields.items() if name not in _OWN_PLACE},
+        protocol=protocol,
+    )
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,178 @@
+"""Answers: a Run's events, encoded, over HTTP: whole, or as a stream while they come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from agentrun.errors import AgentRunError, RequestError
+from agentrun.events import AnyEvent, RunFailed
+from agentrun.protocols import Encoder, Protocol
+from agentrun.run import Run
+from agentrun.server.http import RawHeaders, Receive, Send, answer
+
+_WATCH_AFTER_S = 0.02  # a whole answer given sooner needs nobody to watch for its client's going away
+_SILENT_FRAMES = 4  # after so many heartbeats in a row one is a real chunk: some clients count only these
+_JSON = (b"content-type", b"application/json")
+_STREAM = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+_STATUS = {"timeout": 504, "server_shutdown": 503}
+
+
+async def refuse(send: Send, protocol: Protocol, error: AgentRunError, headers: RawHeaders) -> None:
+    """Answer with an error, in the protocol's shape."""
+    extra: dict[str, str] = getattr(error, "headers", {})
+    headers += [(name.encode(), value.encode()) for name, value in extra.items()]
+    headers.append(_JSON)
+    await answer(send, error.status, headers, protocol.error(error))
+
+
+async def whole(
+    run: Run,
+    protocol: Protocol,
+    encoder: Encoder,
+    receive: Receive,
+    send: Send,
+    headers: RawHeaders,
+    grace_s: float,
+) -> None:
+    """Wait for the Run's end, then answer with all of it."""
+    run.readers += 1
+    watch = _Watch(run, receive, grace_s)
+    later = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, watch.start)
+    try:
+        while not run.ended:
+            await run.changed()
+    finally:
+        later.cancel()
+        watch.stop()
+    if isinstance(run.ending, RunFailed):
+        await _fail(run, run.ending, protocol, send, headers)
+        return
+    headers.append(_JSON)
+    headers.append((b"openai-processing-ms", b"%d" % ((time.time() - run.created) * 1000)))
+    await answer(send, 200, headers, encoder.fold(run.log.since(0)))
+
+
+async def stream(
+    run: Run, protocol: Protocol, encoder: Encoder, receive: Receive, send: Send, headers: RawHeaders
+) -> None:
+    """Send events as they come. The status is decided by the first thing that happens, a long silence included."""
+    run.readers += 1
+    watch = _Watch(run, receive)
+    watch.start()
+    encode = encoder.encode
+    frames: list[bytes] = []
+    started, silences = False, 0
+    try:
+        async for batch in run.read():
+            frames += [encode(event) for event in batch]
+            if not started:
+                if batch and len(run.log) == 1:
+                    continue
+                if len(run.log) == 2 and isinstance(run.ending, RunFailed):
+                    await _fail(run, run.ending, protocol, send, headers)
+                    return
+                started = True
+                headers.append((b"content-type", protocol.media_type.encode()))
+                await send({"type": "http.response.start", "status": 200, "headers": headers + _STREAM})
+            if frames:
+                body, frames, silences = b"".join(frames), [], 0
+            else:
+                silences += 1
+                body = encoder.heartbeat(silent_chunk=silences % _SILENT_FRAMES == 0)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        watch.stop()
+
+
+async def replay(
+    run: Run,
+    frame: Callable[[int, AnyEvent], bytes],
+    heartbeat: bytes,
+    after: int,
+    media_type: str,
+    receive: Receive,
+    send: Send,
+    headers: RawHeaders,
+) -> None:
+    """Send the events after index `after`, and go on as they come. Reading so neither keeps a Run going nor ends it."""
+    headers = [*headers, (b"content-type", media_type.encode()), *_STREAM]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    gone = asyncio.get_running_loop().create_task(_disconnect(receive))
+    index = after + 1
+    try:
+        while not gone.done():
+            frames = [frame(last, event) for last, event in run.log.numbered(index)]
+            index = max(index, len(run.log))
+            if frames:
+                await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
+            elif run.ended:
+                break
+            else:
+                more = asyncio.ensure_future(run.changed())
+                await asyncio.wait((more, gone), return_when=asyncio.FIRST_COMPLETED)
+                more.cancel()
+                if index == len(run.log) and not run.ended:
+                    await send({"type": "http.response.body", "body": heartbeat, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    finally:
+        gone.cancel()
+
+
+def index_of(text: str, param: str) -> int:
+    """An event's index that a client sent; -1 is before the first."""
+    try:
+        return max(int(text), -1)
+    except ValueError:
+        raise RequestError(f"{text!r} is no index of an event.", param=param) from None
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def failure(run: Run, ending: RunFailed) -> AgentRunError:
+    """Why the Run failed, as an error with its HTTP status."""
+    if isinstance(run.error, AgentRunError):
+        return run.error
+    error = AgentRunError(ending.message, code=ending.code)
+    error.status = _STATUS.get(ending.code, 500)
+    return error
+
+
+async def _fail(run: Run, ending: RunFailed, protocol: Protocol, send: Send, headers: RawHeaders) -> None:
+    """The agent had begun, so a client's retry would run it again: it is asked not to."""
+    headers.append((b"x-should-retry", b"false"))
+    await refuse(send, protocol, failure(run, ending), headers)
+
+
+class _Watch:
+    """Waits for the client to go away, and takes its reader from the Run then."""
+
+    def __init__(self, run: Run, receive: Receive, grace_s: float = 0.0) -> None:
+        self._run = run
+        self._receive = receive
+        self._grace_s = grace_s
+        self._task: asyncio.Task[None] | None = None
+        self._left = False
+
+    def start(self) -> None:
+        if not self._run.ended:
+            self._task = asyncio.get_running_loop().create_task(self._wait())
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._leave(0.0)
+
+    async def _wait(self) -> None:
+        await _disconnect(self._receive)
+        self._leave(self._grace_s)
+
+    def _leave(self, grace_s: float) -> None:
+        if not self._left:
+            self._left = True
+            self._run.leave(grace_s=grace_s)

@@ -1,0 +1,121 @@
+"""The OpenAPI document: made of the tables that routes are made of and of the types that requests are read with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from agentrun.protocols import Protocol, Route
+from agentrun.server.resources import Resource
+
+_REF = "#/components/schemas/{name}"
+
+
+class ErrorBody(msgspec.Struct):
+    """What went wrong, and where."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorAnswer(msgspec.Struct):
+    """Every answer of 400 and more."""
+
+    error: ErrorBody
+
+
+def add_to(document: dict[str, Any], parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """`document` with the paths and schemas of `parts`."""
+    for part in parts:
+        for path, operations in part["paths"].items():
+            document["paths"].setdefault(path, {}).update(operations)
+        document.setdefault("components", {}).setdefault("schemas", {}).update(part["schemas"])
+    schemes = {"bearer": {"type": "http", "scheme": "bearer"}}
+    document.setdefault("components", {})["securitySchemes"] = schemes
+    return document
+
+
+def of_protocols(protocols: Sequence[Protocol], prefixes: Sequence[str], *, secured: bool) -> dict[str, Any]:
+    """Paths and schemas of what starts Runs."""
+    routes = [route for protocol in protocols for route in protocol.routes]
+    types = [
+        kind for route in routes for kind in (route.request, route.response, route.chunk) if kind is not None
+    ]
+    schemas, components = _schemas([*types, ErrorAnswer])
+    paths: dict[str, Any] = {}
+    for route in routes:
+        for prefix in prefixes if route.prefixed else ("",):
+            operation = _operation(prefix + route.path, "post", route.summary, secured=secured)
+            operation["requestBody"] = _body(route, schemas)
+            operation["responses"] = {
+                "200": _answers(route, schemas),
+                "4XX": _error(schemas),
+                "5XX": _error(schemas),
+            }
+            paths[prefix + route.path] = {"post": operation}
+    return {"paths": paths, "schemas": components}
+
+
+def of_resources(resources: Sequence[Resource], *, secured: bool) -> dict[str, Any]:
+    """Paths and schemas of the rest."""
+    schemas, components = _schemas([*(resource.answer for resource in resources), ErrorAnswer])
+    paths: dict[str, Any] = {}
+    for resource in resources:
+        path = resource.path.replace(":path}", "}")
+        method = resource.method.lower()
+        operation = _operation(path, method, resource.summary, secured=secured and resource.secured)
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in re.findall(r"{(\w+)}", path)
+        ]
+        media_type = "text/event-stream" if resource.streams else "application/json"
+        operation["responses"] = {
+            str(resource.status): _content(resource.summary, {media_type: schemas[resource.answer]}),
+            "4XX": _error(schemas),
+        }
+        if path == "/readyz":
+            operation["responses"]["503"] = _content("Draining", {media_type: schemas[resource.answer]})
+        paths.setdefault(path, {})[method] = operation
+    return {"paths": paths, "schemas": components}
+
+
+def _schemas(types: Sequence[Any]) -> tuple[Mapping[Any, dict[str, Any]], dict[str, Any]]:
+    distinct = list(dict.fromkeys(types))
+    schemas, components = msgspec.json.schema_components(distinct, ref_template=_REF)
+    return dict(zip(distinct, schemas, strict=True)), components
+
+
+def _operation(path: str, method: str, summary: str, *, secured: bool) -> dict[str, Any]:
+    name = "_".join([method, *re.findall(r"\w+", path)])
+    operation: dict[str, Any] = {"operationId": name, "summary": summary}
+    if secured:
+        operation["security"] = [{"bearer": []}]
+    return operation
+
+
+def _body(route: Route, schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+    schema = schemas[route.request] if route.request is not None else {}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _answers(route: Route, schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+    content = {"application/json": schemas[route.response] if route.response is not None else {}}
+    if route.chunk is not None:
+        content["text/event-stream"] = schemas[route.chunk]
+    return _content("The answer, whole or as a stream of such frames", content)
+
+
+def _error(schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+    return _content("What went wrong", {"application/json": schemas[ErrorAnswer]})
+
+
+def _content(description: str, schemas: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "description": description,
+        "content": {media_type: {"schema": schema} for media_type, schema in schemas.items()},
+    }
