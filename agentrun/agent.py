@@ -115,7 +115,7 @@ def _pour(answer: object, sink: Sink, intake: Intake) -> None:
                 turn = _TURN
                 sink.wait_room()
     finally:
-        close = getattr(answer, "close", None)
+        close = getattr(cast("object", answer), "close", None)
         if close is not None:
             close()
 

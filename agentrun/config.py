@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     )
     port: int = Field(9000, ge=0, le=65535, description="Port; also read from `PORT`. 0 takes a free one.")
     uds: str | None = Field(None, description="Path of a Unix socket to listen on instead.")
+    fd: int | None = Field(
+        None, ge=0, description="File descriptor of a listening socket to take over instead."
+    )
     prefix: str = Field("/openai/v1", description="Path before the OpenAI routes; `/v1` works as well.")
     models: Names = Field(["agentrun"], description="Names that `/models` lists.")
     strict_models: bool = Field(False, description="Refuse a `model` that is not in `models` with 404.")
@@ -93,6 +96,7 @@ class Settings(BaseSettings):
         "reasoning_content", description="Where chat answers carry reasoning."
     )
     workers: int = Field(1, ge=1, description="Server processes.")
+    is_worker: bool = Field(False, description="Set by the process that starts the workers.")
     ssl_certfile: str | None = Field(None, description="TLS certificate.")
     ssl_keyfile: str | None = Field(None, description="TLS key.")
     ssl_keyfile_password: str | None = Field(None, description="What the TLS key is locked with.")
@@ -160,6 +164,13 @@ def load(**arguments: Any) -> Settings:
             f"The setting {name} is {first['input']!r}: {first['msg']}.",
             hint=f"Set it as the argument {name}=, as AGENTRUN_{name.upper()}, or under server: in agentrun.yaml.",
         ) from None
+
+
+def worker_environment(fd: int) -> dict[str, str]:
+    """The environment of a worker that takes over the listening socket `fd`."""
+    import os
+
+    return {**os.environ, "AGENTRUN_FD": str(fd), "AGENTRUN_IS_WORKER": "true"}
 
 
 def refuse_open_door(settings: Settings) -> None:

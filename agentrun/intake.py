@@ -84,7 +84,7 @@ class Intake:
 
     def _from_openai(self, value: Fields) -> Iterator[Loose]:
         for choice in value["choices"] or ():
-            message = choice.get("delta") or choice.get("message") or {}
+            message: Fields = choice.get("delta") or choice.get("message") or {}
             yield from self._from_message(message)
             reason = _REASONS.get(choice.get("finish_reason") or "")
             if reason is not None:
@@ -147,7 +147,7 @@ class Intake:
                 call_id = call.get("id") or f"call_{position}"
                 yield from tool_call(call["name"], call.get("args") or {}, call_id=call_id)
         if usage := getattr(message, "usage_metadata", None):
-            details = {
+            details: dict[str, int] = {
                 **(usage.get("input_token_details") or {}),
                 **(usage.get("output_token_details") or {}),
             }

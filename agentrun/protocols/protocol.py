@@ -54,6 +54,7 @@ class Protocol(Shape):
     name: str
     routes: Sequence[Route]
     media_type: str
+    headers: Sequence[tuple[bytes, bytes]]  # that every answer has
 
     def decode(self, body: bytes, headers: Mapping[str, str]) -> AgentRequest:
         """Read a request, or raise a RequestError whose `param` points at what is wrong."""

@@ -60,6 +60,10 @@ class Runs:
     def active(self) -> int:
         return len(self._active)
 
+    @property
+    def queued(self) -> int:
+        return len(self._queue)
+
     def open(self) -> None:
         """Take the running loop as the server's. Called by the first Run where nobody did."""
         self._loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -28,7 +29,10 @@ class Worker:
         self._loop.start()
 
     def stop(self, timeout_s: float) -> None:
+        """Cancel what runs and let it clean up; give up after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
         self._loop.stop(timeout_s)
+        self._threads.wait(deadline - time.monotonic())
 
     def call(self, function: Callable[[], object]) -> None:
         """Run `function` on the agents' loop."""

@@ -4,6 +4,7 @@ from agentrun.agent_event import AgentEvent, AgentResult, EventType
 from agentrun.messages import AgentRequest, Message, Tool, ToolCall
 from agentrun.messages import Role as MessageRole
 from agentrun.server.server import AgentRunServer
+from agentrun.server.server_config import OpenAIProtocolConfig, ProtocolConfig, ServerConfig
 
 __all__ = [
     "AgentEvent",
@@ -13,6 +14,9 @@ __all__ = [
     "EventType",
     "Message",
     "MessageRole",
+    "OpenAIProtocolConfig",
+    "ProtocolConfig",
+    "ServerConfig",
     "Tool",
     "ToolCall",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,7 +51,11 @@ class ProtocolEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = Headers(scope["headers"])
         request_id = request_id_of(sent)
-        headers: RawHeaders = [(b"x-request-id", request_id.encode())]
+        headers: RawHeaders = [
+            (b"x-request-id", request_id.encode()),
+            *self._protocol.headers,
+            *self._runs_left(),
+        ]
         try:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(f"{scope['path']} takes POST only.", headers={"allow": "POST"})
@@ -94,11 +97,20 @@ class ProtocolEndpoint:
         """A fresh encoder for an answer made of `run`."""
         return self._protocol.encoder(Call(run_id=run.id, created=int(run.created), request=run.request))
 
+    def _runs_left(self) -> RawHeaders:
+        """How many Runs may be asked for at once, and how many more now."""
+        limits, runs = self._runs.limits, self._runs
+        most = limits.max_runs + limits.max_queued
+        return [
+            (b"x-ratelimit-limit-requests", b"%d" % most),
+            (b"x-ratelimit-remaining-requests", b"%d" % (most - runs.active - runs.queued)),
+        ]
+
     def _decode(self, scope: Scope, receive: Receive, body: bytes, headers: Headers) -> AgentRequest:
         request = self._protocol.decode(body, headers)
         self._catalog.check(request.model)
         raw = Request(scope, receive)
-        raw._body = body  # read already; a callback may still ask for `await raw_request.json()`  # pyright: ignore
+        raw._body = body  # pyright: ignore[reportPrivateUsage]  # so that `await raw_request.json()` still works
         request.raw_request = raw
         return request
 
@@ -110,7 +122,7 @@ class ProtocolEndpoint:
             raise RequestError(
                 f"x-on-disconnect is {asked!r}; it has to be cancel or continue.", param="x-on-disconnect"
             )
-        return cast("OnDisconnect", asked)
+        return asked
 
     async def _resume(
         self, last_event_id: str, owner: str, receive: Receive, send: Send, headers: RawHeaders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -146,6 +146,6 @@ def load_settings(arguments: dict[str, Any]) -> config.Settings:
 
 
 async def _call(hook: Callable[[], Any] | None) -> None:
-    result = hook() if hook is not None else None
-    if hasattr(result, "__await__"):
+    result: object = hook() if hook is not None else None
+    if isinstance(result, Awaitable):
         await result

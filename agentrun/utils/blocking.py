@@ -71,8 +71,7 @@ def _named(code: CodeType, scope: dict[str, Any]) -> Iterator[tuple[object, str,
     line, value, path = code.co_firstlineno, None, ""
     local: dict[str, Any] = {}
     for step in dis.get_instructions(code):
-        starts = step.positions.lineno if hasattr(step, "positions") and step.positions else step.starts_line
-        line = starts if isinstance(starts, int) and not isinstance(starts, bool) else line
+        line = _line(step) or line
         name = step.argval
         if step.opname == "IMPORT_NAME":
             value, path = _imported(name), name
@@ -88,6 +87,12 @@ def _named(code: CodeType, scope: dict[str, Any]) -> Iterator[tuple[object, str,
             yield value, path, line
         elif step.opname not in ("PUSH_NULL", "CACHE", "RESUME", "NOP", "EXTENDED_ARG"):
             value = None
+
+
+def _line(step: Any) -> int | None:
+    """Where it stands; what tells this has changed between Python versions."""
+    positions = getattr(step, "positions", None)
+    return positions.lineno if positions is not None else step.starts_line
 
 
 def _imported(name: str) -> ModuleType | None:

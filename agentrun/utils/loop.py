@@ -102,7 +102,8 @@ class LoopThread:
             except RuntimeError:  # closed meanwhile
                 return
             if not self._answered.wait(self._patience_s):
-                place = where(sys._current_frames().get(self._thread.ident or 0))
+                frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+                place = where(frames.get(self._thread.ident or 0))
                 if place not in seen:
                     seen.add(place)
                     self._on_stall(place)

@@ -22,8 +22,11 @@ class Threads:
         self._limit = limit
         self._idle_s = idle_s
         self._work: deque[Callable[[], None]] = deque()
-        self._turn = threading.Condition()
+        lock = threading.Lock()
+        self._turn = threading.Condition(lock)
+        self._quiet = threading.Condition(lock)
         self._idle = 0
+        self._busy = 0
         self._alive = 0
 
     def run(self, function: Callable[[], None]) -> None:
@@ -40,6 +43,14 @@ class Threads:
         while (function := self._next()) is not None:
             function()
             del function  # or an idle thread would keep the last run's values alive
+            with self._turn:
+                self._busy -= 1
+                self._quiet.notify_all()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until nothing runs any more, or give up."""
+        with self._quiet:
+            self._quiet.wait_for(lambda: not self._busy and not self._work, timeout_s)
 
     def _next(self) -> Callable[[], None] | None:
         with self._turn:
@@ -50,4 +61,5 @@ class Threads:
                 if not woken and not self._work:
                     self._alive -= 1
                     return None
+            self._busy += 1
             return self._work.popleft()

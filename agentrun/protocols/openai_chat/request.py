@@ -192,7 +192,17 @@ def _invalid(message: str) -> RequestError:
 
 
 def _json_kind(value: object) -> str:
-    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
+    match value:
+        case list():
+            return "array"
+        case str():
+            return "string"
+        case bool():
+            return "boolean"
+        case None:
+            return "null"
+        case _:
+            return "number"
 
 
 def _check(chat: ChatRequest) -> None:
