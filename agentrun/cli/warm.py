@@ -1,0 +1,79 @@
+"""The program that `agentrun dev` runs as its child: imports ahead of time what an app needs, then becomes that app.
+
+A child waits like this, beside the one that serves, so that a restart costs only the app's own code. It
+ends with its parent, however that ends.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+
+def main(path: str, pipe: int) -> None:
+    """Wait for a byte on `pipe`, then run the program at `path` as if Python had been started with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C before that is for the parent
+    with suppress(Exception):  # whatever is wrong with the app shows when it runs
+        _import_ahead(Path(path))
+    if not os.read(pipe, 1):
+        return
+    threading.Thread(target=_end_with_parent, args=(pipe,), name="parent", daemon=True).start()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(_become(path))
+
+
+def _import_ahead(app: Path) -> None:
+    for name in _imported(ast.parse(app.read_bytes())):
+        if not _is_part_of(app.parent.resolve(), name):
+            with suppress(Exception):
+                import_module(name)
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def _is_part_of(folder: Path, name: str) -> bool:
+    """Whether a module is the project's own, and so has to be read afresh at each start."""
+    spec = find_spec(name.partition(".")[0])
+    places = [*(spec.submodule_search_locations or ()), spec.origin or ""] if spec else []
+    own = [place for place in places if Path(place).resolve().is_relative_to(folder)]
+    return any("site-packages" not in place for place in own)
+
+
+def _end_with_parent(pipe: int) -> None:
+    os.read(pipe, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _become(path: str) -> int:
+    program = ModuleType("__main__")
+    program.__file__ = path
+    sys.modules["__main__"] = program
+    sys.argv[:] = [path]
+    try:
+        exec(compile(Path(path).read_bytes(), path, "exec"), program.__dict__)
+    except Exception as error:
+        # as Python shows it, without this file's own line
+        trace = error.__traceback__
+        traceback.print_exception(type(error), error, trace.tb_next if trace else None)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
