@@ -29,7 +29,7 @@ class Worker:
         self._loop.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Cancel what runs and let it clean up; give up after `timeout_s`."""
+        """Wait for what still cleans up; give up after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         self._loop.stop(timeout_s)
         self._threads.wait(deadline - time.monotonic())

@@ -64,7 +64,7 @@ class LoopThread:
         return task
 
     def stop(self, timeout_s: float) -> None:
-        """Cancel what runs, let it clean up, and end the thread; give up after `timeout_s`."""
+        """Wait for what still runs, then end the thread; give up after `timeout_s`."""
         self.call(lambda: self.loop.create_task(self._wind_up()))
         self._thread.join(timeout_s)
 
@@ -84,10 +84,7 @@ class LoopThread:
             self.loop.close()
 
     async def _wind_up(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.loop.shutdown_asyncgens()
         self.loop.stop()
 
