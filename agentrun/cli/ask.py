@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
+from types import TracebackType
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -17,7 +18,6 @@ from agentrun.errors import AgentRunError, ConfigError, RequestError, Unauthoriz
 from agentrun.events import AnyEvent, RunFailed
 
 _CONNECT_S = 10
-_CANCEL_S = 2
 
 
 class AnswerFailed(AgentRunError):
@@ -29,7 +29,7 @@ class AnswerFailed(AgentRunError):
 
 
 class Ask:
-    """A question on its way; `run_id` is known once the server has taken it."""
+    """A question on its way; `run_id` is known once the server has taken it. To leave it stops the Run."""
 
     def __init__(self, url: str, key: str | None, body: Mapping[str, Any]) -> None:
         self.url = chat_url(url)
@@ -37,10 +37,18 @@ class Ask:
         self._body = {**body, "stream": True, "stream_options": {"include_usage": True}}
         # A proxy in the environment must not get what is meant for this machine.
         self._client = httpx.Client(
-            headers={"authorization": f"Bearer {key}"} if key else None,
+            headers={"x-on-disconnect": "cancel", **({"authorization": f"Bearer {key}"} if key else {})},
             timeout=httpx.Timeout(None, connect=_CONNECT_S),
             trust_env=not _is_local(self.url),
         )
+
+    def __enter__(self) -> Ask:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
 
     def answer(self) -> Iterator[AnyEvent]:
         """The events of the answer. Ends with an error if the Run did not end as it should."""
@@ -59,12 +67,6 @@ class Ask:
             raise ConfigError(f"The URL {self.url!r} cannot be used: {error}.") from None
         except httpx.TransportError:
             raise self._broken_off() from None
-
-    def cancel(self) -> None:
-        """Ask the server to stop the Run; that the connection closes says the same to most."""
-        if self.run_id is not None:
-            with suppress(httpx.HTTPError):
-                self._client.post(f"{_origin(self.url)}/runs/{self.run_id}/cancel", timeout=_CANCEL_S)
 
     def _read(self, response: httpx.Response) -> Iterator[AnyEvent]:
         chunks = Chunks()

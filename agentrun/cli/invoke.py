@@ -62,13 +62,11 @@ def _print_answer(ask: Ask, *, as_json: bool) -> None:
     said = Said()
     show = None if as_json else Show(said)
     try:
-        for event in ask.answer():
-            said.add(event)
-            if show is not None:
-                show.event(event)
-    except KeyboardInterrupt:
-        ask.cancel()
-        raise
+        with ask:
+            for event in ask.answer():
+                said.add(event)
+                if show is not None:
+                    show.event(event)
     finally:
         if show is not None:
             show.stop()

@@ -1,0 +1,198 @@
+"""What `agentrun doctor` looks at. Each check says what it found, and how to get what is missing."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import agentrun
+from agentrun import config
+from agentrun.cli.project import PLACES, settings_here, url_of
+from agentrun.errors import ConfigError
+
+State = Literal["ok", "absent", "missing"]
+_OLDEST = (3, 10)
+_REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*])?\s*([^;]*)(?:;\s*(.*))?")
+_EXTRA = re.compile(r"extra == ['\"]([\w-]+)['\"]")
+_NOT_FOR_USERS = ("dev",)
+
+
+class Check(NamedTuple):
+    """`absent` is optional, `missing` is needed."""
+
+    topic: str
+    name: str
+    state: State
+    found: str
+    fix: str | None = None
+
+
+def all_checks() -> Iterator[Check]:
+    """Every check, in the order in which it is read."""
+    yield _python()
+    yield from _packages()
+    yield _app()
+    yield _port()
+    yield _model_keys()
+    yield from _tools()
+    yield from _sandbox()
+
+
+def _python() -> Check:
+    found = f"{platform.python_version()} at {sys.executable}"
+    if sys.version_info < _OLDEST:
+        return Check("python", "python", "missing", found, "Install Python 3.10 or newer.")
+    return Check("python", "python", "ok", found)
+
+
+def _packages() -> Iterator[Check]:
+    """AgentRun, what it needs, and its extras, as its own metadata lists them."""
+    yield Check("packages", "agentrun", "ok", agentrun.__version__)
+    try:
+        requirements = metadata.requires("agentrun") or []
+    except metadata.PackageNotFoundError:  # run from its sources
+        return
+    extras: dict[str, list[str]] = defaultdict(list)
+    for requirement in requirements:
+        name, marker = _parsed(requirement)
+        extra = _EXTRA.search(marker)
+        if extra is not None:
+            extras[extra[1]].append(name)
+        elif not marker and _version(name) is None:
+            yield Check("packages", name, "missing", "not installed", f"Run: pip install {name}")
+    for extra, names in extras.items():
+        if extra not in _NOT_FOR_USERS:
+            yield _extra(extra, names)
+
+
+def _extra(extra: str, names: list[str]) -> Check:
+    versions = {name: _version(name) for name in names if name != "agentrun"}
+    lacking = [name for name, version in versions.items() if version is None]
+    if lacking:
+        return Check(
+            "extras", extra, "absent", f"lacks {', '.join(lacking)}", f"Run: pip install {' '.join(lacking)}"
+        )
+    return Check("extras", extra, "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def _parsed(requirement: str) -> tuple[str, str]:
+    match = _REQUIREMENT.match(requirement)
+    return (match[1], match[3] or "") if match else (requirement, "")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _app() -> Check:
+    found = next((place for place in PLACES if Path(place).is_file()), None)
+    if found is None:
+        return Check(
+            "project", "app", "absent", f"no {' or '.join(PLACES)} here", "Run: agentrun init my-agent"
+        )
+    return Check("project", "app", "ok", found)
+
+
+def _port() -> Check:
+    try:
+        settings = settings_here()
+    except ConfigError as error:
+        return Check("project", "settings", "missing", error.message, error.hint)
+    name = f"port {settings.port}"
+    url = url_of(settings)
+    try:
+        with socket.create_connection((settings.host, settings.port), timeout=1):
+            pass
+    except OSError:
+        return Check("project", name, "ok", "free")
+    with suppress(URLError, OSError, ValueError):
+        # A proxy in the environment must not get what is meant for this machine.
+        with build_opener(ProxyHandler({})).open(f"{url}/health", timeout=1) as answer:
+            if json.load(answer).get("status") == "ok":
+                return Check("project", name, "ok", f"an agent is served at {url}")
+    return Check(
+        "project", name, "absent", "another program has it", "Take another: agentrun dev --port 9001"
+    )
+
+
+def _model_keys() -> Check:
+    # names only: a value must never reach the screen
+    names = [name for name in config.environment_names() if name.endswith("_API_KEY")]
+    if names:
+        return Check("models", "keys", "ok", ", ".join(names))
+    return Check(
+        "models",
+        "keys",
+        "absent",
+        "none set",
+        "Put OPENAI_API_KEY=... (or another's) into .env beside app.py",
+    )
+
+
+_TOOLS = {
+    "uv": "Installs dependencies fast; pip does it too. See https://docs.astral.sh/uv/",
+    "git": "Keeps versions of your project. Debian, Ubuntu: apt-get install git",
+    "node": "Only for agents and MCP servers in JavaScript. See https://nodejs.org/",
+}
+
+
+def _tools() -> Iterator[Check]:
+    for name, fix in _TOOLS.items():
+        path = shutil.which(name)
+        if path is None:
+            yield Check("tools", name, "absent", "not found", fix)
+        else:
+            yield Check("tools", name, "ok", f"{_first_line(path, '--version') or 'found'} at {path}")
+
+
+def _sandbox() -> Iterator[Check]:
+    if _runs("unshare", "--user", "--map-root-user", "true"):
+        yield Check("sandbox", "user namespaces", "ok", "allowed")
+    else:
+        fix = (
+            "As root: sysctl -w user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0"
+        )
+        yield Check("sandbox", "user namespaces", "absent", "not allowed", fix)
+    bwrap = shutil.which("bwrap")
+    fix = "Debian, Ubuntu: apt-get install bubblewrap. Fedora: dnf install bubblewrap"
+    yield _found("bwrap", bwrap, fix)
+    browsers = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    browser = next(filter(None, map(shutil.which, browsers)), None)
+    yield _found("chromium", browser, "Debian: apt-get install chromium. Only browser sandboxes need it.")
+
+
+def _found(name: str, path: str | None, fix: str) -> Check:
+    if path is None:
+        return Check("sandbox", name, "absent", "not found", fix)
+    return Check("sandbox", name, "ok", path)
+
+
+def _runs(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=5).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _first_line(*command: str) -> str:
+    try:
+        said = subprocess.run(command, capture_output=True, timeout=5, encoding="utf-8", errors="replace")
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (said.stdout.splitlines() or [""])[0].strip()

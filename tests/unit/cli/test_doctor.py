@@ -1,0 +1,81 @@
+"""`agentrun doctor`: true, complete, and silent about secrets."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Agentrun = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "0")
+
+
+def _checks(out: str) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in json.loads(out)["checks"]}
+
+
+def test_here_nothing_needed_is_missing(agentrun: Agentrun):
+    exit_code, out, _ = agentrun("doctor", "--json")
+    assert exit_code == 0
+    assert json.loads(out)["ok"] is True
+    checks = _checks(out)
+    assert {
+        "python",
+        "agentrun",
+        "app",
+        "keys",
+        "uv",
+        "node",
+        "git",
+        "user namespaces",
+        "bwrap",
+        "chromium",
+    } <= set(checks)
+    assert [check for check in checks.values() if check["state"] != "ok" and not check["fix"]] == []
+
+
+def test_extras_come_from_the_package_s_own_metadata(agentrun: Agentrun):
+    _, out, _ = agentrun("doctor", "--json")
+    extras = {check["name"] for check in _checks(out).values() if check["topic"] == "extras"}
+    assert {"langchain", "langgraph", "openai-agents"} <= extras
+    assert "dev" not in extras
+
+
+def test_keys_are_shown_by_name_never_by_value(agentrun: Agentrun, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "very-secret")
+    Path(".env").write_text("DEEPSEEK_API_KEY=also-secret\n", encoding="utf-8")
+    for arguments in (["doctor"], ["doctor", "--json"]):
+        _, out, err = agentrun(*arguments)
+        assert "OPENAI_API_KEY" in out and "DEEPSEEK_API_KEY" in out
+        assert "secret" not in out + err
+
+
+def test_a_setting_that_cannot_be_is_what_is_missing(agentrun: Agentrun, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AGENTRUN_MAX_RUNS", "many")
+    exit_code, out, _ = agentrun("doctor", "--json")
+    assert exit_code == 1
+    assert "AGENTRUN_MAX_RUNS" in _checks(out)["settings"]["fix"]
+
+
+def test_it_tells_a_free_port_an_agent_and_a_stranger_apart(
+    agentrun: Agentrun, serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+):
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        _, out, _ = agentrun("doctor", "--json")
+        assert _checks(out)[f"port {port}"]["state"] == "absent"
+    _, out, _ = agentrun("doctor", "--json")
+    assert _checks(out)[f"port {port}"]["found"] == "free"
+    url = serve(lambda request: "hi")
+    monkeypatch.setenv("PORT", url.rpartition(":")[2])
+    _, out, _ = agentrun("doctor")
+    assert f"an agent is served at {url}" in out
