@@ -1,8 +1,42 @@
 """What every test shares."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from fake_upstream import FakeUpstream
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def upstream() -> Iterator[FakeUpstream]:
+    """A model provider on a real socket."""
+    server = FakeUpstream().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder as the project, and an empty home; nothing of this machine's configuration is seen."""
+    from agentrun import config
+    from agentrun.models import presets, registry
+
+    home = tmp_path / "home"
+    home.mkdir()
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(home))
+    for name in config.environment_names():
+        if name.startswith("AGENTRUN_"):
+            monkeypatch.delenv(name)
+    for preset in presets.PRESETS.values():
+        if preset.key:
+            monkeypatch.delenv(preset.key, raising=False)
+    registry.forget()
+    return folder

@@ -1,0 +1,56 @@
+"""An event loop in a thread of its own, for synchronous callers of asynchronous code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What the coroutine gives. It is cancelled if the caller is interrupted."""
+    future = asyncio.run_coroutine_threadsafe(coroutine, _running())
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def iterate(stream: AsyncIterable[T]) -> Iterator[T]:
+    """The items of an asynchronous stream, one by one."""
+    source = aiter(stream)
+    while True:
+        try:
+            yield run(_next(source))
+        except StopAsyncIteration:
+            return
+
+
+async def _next(source: Any) -> Any:
+    return await anext(source)
+
+
+def _running() -> asyncio.AbstractEventLoop:
+    global _loop
+    with _lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="agentrun-portal", daemon=True).start()
+        return _loop
+
+
+def _forget() -> None:
+    global _loop, _lock
+    _loop, _lock = None, threading.Lock()
+
+
+# the thread does not exist in a forked child
+os.register_at_fork(after_in_child=_forget)
