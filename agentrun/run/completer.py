@@ -16,7 +16,9 @@ from agentrun.events import (
     Reason,
     RunFailed,
     RunFinished,
+    RunStarted,
 )
+from agentrun.utils import ids
 
 _SAID: tuple[Kind, ...] = ("text", "reasoning", "refusal")  # of these just one is open at a time
 
@@ -33,6 +35,10 @@ class Completer:
         self._said: tuple[str, Kind] | None = None  # the open text, reasoning or refusal part
         self._calls: dict[tuple[Kind, str], str] = {}  # open tool parts: kind and call id -> part id
         self._unnamed: dict[str, list[PartDelta]] = {}  # argument pieces of calls whose name is not known yet
+        self._names: dict[str, str] = {}  # of calls, by call id
+        self._aliases: dict[tuple[Kind, str], str] = {}  # the agent's own part id -> call id
+        self._latest: dict[Kind, str] = {}  # the open call that an event without any id means
+        self._last_call = ""  # what a result without any id is of
         self._for_client = False
         self._waits_for_human = False
         self._reason: Reason | None = None
@@ -42,7 +48,7 @@ class Completer:
         """Take one loose event. After the ending, nothing more is taken."""
         if type(event) is str:
             said = self._said
-            if said is not None and said[1] == "text" and self.ending is None:
+            if said is not None and event and said[1] == "text":
                 self._emit(PartDelta(event, "text", said[0]))
                 return
             event = PartDelta(event)
@@ -67,6 +73,8 @@ class Completer:
                 self._emit(event)
             case str():
                 self._delta(PartDelta(event))
+            case RunStarted():
+                pass  # the Run says so itself
             case _:
                 self._emit(event)
 
@@ -74,7 +82,6 @@ class Completer:
         """The agent came to its end, or was cancelled: close what is open and end well."""
         if self.ending is not None:
             return
-        self._name_the_unnamed()
         self._close_all(failed=reason == "cancelled")
         self.ending = RunFinished(reason or self._natural_reason())
         self._emit(self.ending)
@@ -102,14 +109,33 @@ class Completer:
         if delta.kind in _SAID:
             self._emit(PartDelta(delta.text, delta.kind, self._open_said(delta.kind)))
             return
-        call_id = delta.call_id or delta.id
+        call_id = self._call_id(delta)
         part = self._calls.get((delta.kind, call_id))
         if part is None:
-            if delta.kind == "tool_call":
+            name = self._names.get(call_id)
+            if delta.kind == "tool_call" and name is None:
                 self._unnamed.setdefault(call_id, []).append(delta)
                 return
-            part = self._open_call(PartStarted(kind=delta.kind, call_id=call_id))
+            name = name if delta.kind == "tool_call" else None
+            part = self._open_call(PartStarted(kind=delta.kind, name=name, call_id=call_id))
         self._emit(PartDelta(delta.text, delta.kind, part, call_id))
+
+    def _call_id(self, event: PartStarted | PartDelta | PartEnded) -> str:
+        """Which call a loose event belongs to: ids may be left out, and then it is the latest one."""
+        kind, call_id = event.kind, event.call_id
+        if not call_id:
+            if event.id:
+                call_id = self._aliases.get((kind, event.id), event.id)
+            elif not isinstance(event, PartStarted):
+                call_id = self._latest.get(kind)
+            if not call_id and kind == "tool_result":
+                call_id = self._last_call
+        call_id = call_id or ids.new("call_")
+        self._latest[kind] = call_id
+        if kind == "tool_call" and call_id != self._last_call:
+            self._last_call = call_id
+            self._latest.pop("tool_result", None)
+        return call_id
 
     def _open_said(self, kind: Kind) -> str:
         if self._said is not None:
@@ -122,18 +148,23 @@ class Completer:
         return part
 
     def _open_call(self, started: PartStarted) -> str:
-        call_id = started.call_id or started.id or f"call_{self._parts}"
+        call_id = self._call_id(started)
+        if started.id:
+            self._aliases[(started.kind, started.id)] = call_id
         open_part = self._calls.get((started.kind, call_id))
         if open_part is not None:
             return open_part
         if started.kind == "tool_call" and not started.name:
-            self._unnamed.setdefault(call_id, [])
+            if call_id not in self._names:
+                self._unnamed.setdefault(call_id, [])
             return ""
         self._close_said()
-        if started.kind == "tool_result":
-            self._close_call("tool_call", call_id)
         origin: Origin | None = None
-        if started.kind == "tool_call":
+        if started.kind == "tool_result":
+            self._name_the_unnamed(call_id)
+            self._close_call("tool_call", call_id)
+        elif started.name:
+            self._names[call_id] = started.name
             origin = started.origin or ("client" if started.name in self._client_tools else "agent")
             self._for_client = self._for_client or origin == "client"
         part = self._next_id()
@@ -148,7 +179,7 @@ class Completer:
             if self._said is not None and self._said[1] == ended.kind:
                 self._close_said(ended.failed)
         else:
-            self._close_call(ended.kind, ended.call_id or ended.id, ended.failed)
+            self._close_call(ended.kind, self._call_id(ended), ended.failed)
 
     def _close_said(self, failed: bool = False) -> None:
         if self._said is not None:
@@ -156,19 +187,22 @@ class Completer:
             self._emit(PartEnded(part, kind, failed))
 
     def _close_call(self, kind: Kind, call_id: str, failed: bool = False) -> None:
+        self._latest.pop(kind, None)
         part = self._calls.pop((kind, call_id), None)
         if part is not None:
             self._emit(PartEnded(part, kind, failed, call_id))
 
     def _close_all(self, *, failed: bool) -> None:
         self._close_said(failed)
+        self._name_the_unnamed()
         for kind, call_id in list(self._calls):
             self._close_call(kind, call_id, failed)
 
-    def _name_the_unnamed(self) -> None:
+    def _name_the_unnamed(self, call_id: str | None = None) -> None:
         """A call that never got its name is still shown: losing it silently would be worse."""
-        for call_id in list(self._unnamed):
-            self._open_call(PartStarted(kind="tool_call", name="unknown", call_id=call_id))
+        for unnamed in list(self._unnamed) if call_id is None else [call_id]:
+            if unnamed in self._unnamed:
+                self._open_call(PartStarted(kind="tool_call", name="unknown", call_id=unnamed))
 
     def _next_id(self) -> str:
         self._parts += 1

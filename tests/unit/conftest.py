@@ -1,0 +1,16 @@
+"""Property tests find the same examples every time where CI runs them."""
+
+import os
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+# for what tests share: `unit.run.grammar`
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+settings.register_profile(
+    "dev", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
