@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _DRAIN_S = 0.3
@@ -16,23 +17,31 @@ class Child:
     """One run of `app`, which inherits `listener`. See `warm.py` for its inside."""
 
     def __init__(self, app: Path, listener: socket.socket) -> None:
-        theirs, self._ours = os.pipe()
+        self._line, theirs = socket.socketpair()
+        self._line.setblocking(False)
+        self._is_warm = False
         # Without env= a child inherits what putenv set, so this process need not read its environment.
         os.putenv("AGENTRUN_FD", str(listener.fileno()))
         os.putenv("AGENTRUN_SHUTDOWN_TIMEOUT_S", str(_DRAIN_S))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "agentrun.cli.warm", str(app), str(theirs)],
-            pass_fds=[listener.fileno(), theirs],
+            [sys.executable, "-m", "agentrun.cli.warm", str(app), str(theirs.fileno())],
+            pass_fds=[listener.fileno(), theirs.fileno()],
         )
-        os.close(theirs)
+        theirs.close()
         self.pid = self._process.pid
 
     def go(self) -> None:
         """Become the app."""
-        try:
-            os.write(self._ours, b"!")
-        except BrokenPipeError:  # it has ended already, and exit_code says so
-            return
+        with suppress(OSError):  # it has ended already, and exit_code says so
+            self._line.send(b"!")
+
+    def gets_warm(self) -> bool:
+        """True once: when it has imported what the app will need."""
+        if self._is_warm:
+            return False
+        with suppress(BlockingIOError):
+            self._is_warm = bool(self._line.recv(1))
+        return self._is_warm
 
     @property
     def exit_code(self) -> int | None:
@@ -48,6 +57,4 @@ class Child:
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self._process.kill()
             self._process.wait()
-        if self._ours >= 0:
-            os.close(self._ours)
-            self._ours = -1
+        self._line.close()

@@ -87,6 +87,9 @@ class _Lines:
         )
         output.note(f"Ask it:\n  agentrun invoke --url {url} Hello\n  {shlex.join(curl)}\n")
 
+    def warm(self) -> None:
+        pass
+
     def changed(self, files: list[str]) -> None:
         output.note(f"{', '.join(files)} changed; starting again.")
 
@@ -99,6 +102,9 @@ class _Json:
 
     def ready(self, url: str, pid: int, took_s: float) -> None:
         _event("ready", url=url, pid=pid, took_s=round(took_s, 3))
+
+    def warm(self) -> None:
+        _event("warm")
 
     def changed(self, files: list[str]) -> None:
         _event("changed", files=files)

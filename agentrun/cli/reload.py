@@ -26,6 +26,8 @@ class Talk(Protocol):
 
     def ready(self, url: str, pid: int, took_s: float) -> None: ...
 
+    def warm(self) -> None: ...
+
     def changed(self, files: list[str]) -> None: ...
 
     def ended(self, exit_code: int) -> None: ...
@@ -77,6 +79,8 @@ class Reloader:
         if self._reload:
             self._children.append(self._start())
         while child.exit_code is None:
+            if self._children[-1].gets_warm():
+                self._talk.warm()
             if self._changed(watch):
                 return self._end()
             time.sleep(_LOOK_EVERY_S)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
@@ -20,16 +21,24 @@ from pathlib import Path
 from types import ModuleType
 
 
-def main(path: str, pipe: int) -> None:
-    """Wait for a byte on `pipe`, then run the program at `path` as if Python had been started with it."""
+def main(path: str, line: socket.socket) -> None:
+    """Wait for a byte on `line`, then run the program at `path` as if Python had been started with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C before that is for the parent
     with suppress(Exception):  # whatever is wrong with the app shows when it runs
         _import_ahead(Path(path))
-    if not os.read(pipe, 1):
+    if not _told_to_go(line):
         return
-    threading.Thread(target=_end_with_parent, args=(pipe,), name="parent", daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(line,), name="parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(_become(path))
+
+
+def _told_to_go(line: socket.socket) -> bool:
+    try:
+        line.send(b"!")
+        return bool(line.recv(1))
+    except OSError:  # a reset, when the parent was killed
+        return False
 
 
 def _import_ahead(app: Path) -> None:
@@ -55,8 +64,9 @@ def _is_part_of(folder: Path, name: str) -> bool:
     return any("site-packages" not in place for place in own)
 
 
-def _end_with_parent(pipe: int) -> None:
-    os.read(pipe, 1)
+def _end_with_parent(line: socket.socket) -> None:
+    with suppress(OSError):  # a reset, when the parent was killed
+        line.recv(1)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -76,4 +86,4 @@ def _become(path: str) -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))

@@ -1,0 +1,140 @@
+"""Real processes: `agentrun` as a user runs it, and programs that serve."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+AGENTRUN = str(Path(sys.executable).parent / "agentrun")
+PATIENCE_S = 30
+
+
+class Dev:
+    """A running `agentrun dev`."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.log = folder.parent / f"{folder.name}.log"
+        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [AGENTRUN, "dev", "--port", "0", "--json", *arguments],
+                cwd=folder,
+                env=clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self._events.put(json.loads(line))
+        self._events.put(None)
+
+    def until(self, name: str) -> dict[str, Any]:
+        """The next event of this name."""
+        while True:
+            try:
+                event = self._events.get(timeout=PATIENCE_S)
+            except queue.Empty:
+                event = None
+            if event is None:
+                raise AssertionError(f"no {name!r}; the log says:\n{self.log.read_text('utf-8')}")
+            if event["event"] == name:
+                return event
+
+    def end(self, sign: int = signal.SIGTERM) -> int:
+        self.process.send_signal(sign)
+        return self.process.wait(PATIENCE_S)
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This machine's, without what would change an answer."""
+    kept = {name: value for name, value in os.environ.items() if not _configures(name)}
+    return {**kept, "LOG_LEVEL": "warning", **more}
+
+
+def _configures(name: str) -> bool:
+    return name.startswith("AGENTRUN_") or name.endswith("_API_KEY") or name in ("PORT", "LOG_LEVEL")
+
+
+@pytest.fixture
+def dev() -> Iterator[Callable[..., Dev]]:
+    """dev(folder, ...) starts `agentrun dev` there."""
+    started: list[Dev] = []
+
+    def start(folder: Path, *arguments: str) -> Dev:
+        started.append(Dev(folder, *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.end()
+
+
+@pytest.fixture
+def serve_program() -> Iterator[Callable[..., str]]:
+    """serve_program(path) -> the URL that the program serves at, once it is healthy."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(program: Path, **environment: str) -> str:
+        port = free_port()
+        env = clean_environment(PORT=str(port), **environment)
+        process = subprocess.Popen([sys.executable, program.name], cwd=program.parent, env=env)
+        started.append(process)
+        url = f"http://127.0.0.1:{port}"
+        wait_until_healthy(url, process)
+        return url
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(PATIENCE_S)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.02)  # another program's start has no event to wait for
+    raise AssertionError(f"{url} did not become healthy")
+
+
+def agentrun(*arguments: str, cwd: Path | None = None) -> Any:
+    """What `agentrun ... --json` prints."""
+    done = subprocess.run(
+        [AGENTRUN, *arguments, "--json"],
+        cwd=cwd,
+        env=clean_environment(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
