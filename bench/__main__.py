@@ -31,7 +31,7 @@ def main() -> int:
     began = time.monotonic()
     results, failures = measure(options.peers, options.only, plan, dict(options.venv))
     tables = table.markdown(results)
-    text = document.circumstances(_command(), plan) + _warnings(results) + "\n\n" + tables
+    text = document.circumstances(_command(options), plan) + _warnings(results) + "\n\n" + tables
     print(f"\n{text}\n\n{time.monotonic() - began:.0f} s")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), "utf-8")
@@ -85,9 +85,20 @@ def _warnings(results: table.Results) -> str:
     return text
 
 
-def _command() -> str:
-    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--write")]
-    return " ".join(["python -m bench", *arguments])
+def _command(options: argparse.Namespace) -> str:
+    """What measures the same again."""
+    words = ["python -m bench"]
+    if options.quick:
+        words.append("--quick")
+    for name in ("rounds", "seconds"):
+        value = getattr(options, name)
+        if value is not None:
+            words.append(f"--{name} {value:g}")
+    for name, usual in (("only", list(CASES)), ("peers", list(USUAL))):
+        value = getattr(options, name)
+        if value != usual:
+            words.append(f"--{name} {','.join(value)}")
+    return " ".join(words)
 
 
 def _options() -> argparse.Namespace:

@@ -98,10 +98,12 @@ class Server:
                 time.sleep(0.002)
                 continue
             if b" 200 " not in answer.data[:16] or b"hello world" not in answer.data:
-                raise RuntimeError(f"{self.name} answers {answer.data[:300]!r}")
+                raise RuntimeError(f"{self.name} answers {answer.data[:300]!r}\n{self._said()}")
             return
-        tail = self.log.read_text("utf-8", "replace")[-2000:] if self.log.is_file() else ""
-        raise RuntimeError(f"{self.name} did not start.\n{tail}")
+        raise RuntimeError(f"{self.name} did not start.\n{self._said()}")
+
+    def _said(self) -> str:
+        return self.log.read_text("utf-8", "replace")[-2000:] if self.log.is_file() else ""
 
 
 def pin_to_server_core() -> None:

@@ -21,7 +21,7 @@ from bench import proc
 from bench.server import Server
 from bench.visits import Visitor
 
-WARM_UP = 0.2  # of all laps: pools fill, the allocator finds its size, kept Runs reach their limit
+WARM_UP, WARM_UP_S = 0.2, 60  # the longer of the two: pools fill, kept Runs reach their limit
 MARGIN_MB, MARGIN_THREADS, MARGIN_FILES = 5.0, 8, 8
 VISITORS = 32  # at each server
 _LAPS = 10  # at least
@@ -47,10 +47,11 @@ def main() -> int:
     ):
         servers = {"async": with_async, "sync": with_sync}
         samples, surprises = soak(servers, seconds, min(10.0, seconds / _LAPS))
-    failures = [f"{name}: {growth}" for name, taken in samples.items() for growth in grown(taken)]
+    warm_up = min(max(WARM_UP, WARM_UP_S / seconds), 0.5)
+    failures = [f"{name}: {growth}" for name, taken in samples.items() for growth in grown(taken, warm_up)]
     failures += [f"{number} x {what}" for what, number in surprises.items()]
     for failure in failures:
-        print(failure, file=sys.stderr)
+        print(failure)
     print(
         f"{'Not flat' if failures else 'Flat'}. Allowed past the warm-up: "
         f"{MARGIN_MB:g} MB, {MARGIN_THREADS} threads, {MARGIN_FILES} files."
@@ -86,9 +87,9 @@ def soak(
     return samples, surprises
 
 
-def grown(samples: list[Sample]) -> list[str]:
-    """What has become more than it may."""
-    flat = samples[int(len(samples) * WARM_UP) :]
+def grown(samples: list[Sample], warm_up: float) -> list[str]:
+    """What has become more than it may after that share of them."""
+    flat = samples[int(len(samples) * warm_up) :]
     third = max(1, len(flat) // 3)
     found = []
     for field, margin in (("mb", MARGIN_MB), ("threads", MARGIN_THREADS), ("files", MARGIN_FILES)):
