@@ -113,7 +113,7 @@ class Message(msgspec.Struct):
 
     def to_openai(self) -> dict[str, Any]:
         """The message as the OpenAI chat API writes it, to pass on to a model."""
-        out: dict[str, Any] = {"role": self.role.value}
+        out: dict[str, Any] = {"role": Role(self.role).value}
         if self.content is None or isinstance(self.content, str):
             out["content"] = self.content
         else:
@@ -121,14 +121,18 @@ class Message(msgspec.Struct):
         if self.name is not None:
             out["name"] = self.name
         if self.tool_calls:
-            out["tool_calls"] = [
-                {"id": c.id, "type": c.type, "function": c.function} for c in self.tool_calls
-            ]
+            out["tool_calls"] = [_call_to_openai(call) for call in self.tool_calls]
         if self.tool_call_id is not None:
             out["tool_call_id"] = self.tool_call_id
         if self.refusal is not None:
             out["refusal"] = self.refusal
         return out
+
+
+def _call_to_openai(call: ToolCall) -> dict[str, Any]:
+    if call.type == "custom":
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+    return {"id": call.id, "type": call.type, "function": call.function}
 
 
 def _part_to_openai(part: Part) -> dict[str, Any]:
@@ -165,13 +169,18 @@ class AgentRequest(msgspec.Struct, kw_only=True):
     headers: Mapping[str, str] = {}
     extra: dict[str, Any] = {}
     protocol: str = "unknown"
-    raw_request: Any = None
+    connection: Any = None
+
+    @property
+    def raw_request(self) -> Any:
+        """The HTTP request as Starlette shows it, until the Run has ended; None where there is none."""
+        return self.connection.request() if self.connection is not None else None
 
     @property
     def text(self) -> str:
         """The text of the last message of the user, or an empty string."""
         for message in reversed(self.messages):
-            if message.role is Role.USER:
+            if message.role == Role.USER:
                 return message.text
         return ""
 

@@ -46,12 +46,10 @@ class Completer:
 
     def feed(self, event: Loose) -> None:
         """Take one loose event. After the ending, nothing more is taken."""
-        if type(event) is str:
-            said = self._said
-            if said is not None and event and said[1] == "text":
-                self._emit(PartDelta(event, "text", said[0]))
-                return
-            event = PartDelta(event)
+        if isinstance(event, str):
+            if self.ending is None and event:
+                self._emit(PartDelta(event, "text", self._open_said("text")))
+            return
         if self.ending is not None:
             return
         match event:
@@ -71,28 +69,28 @@ class Completer:
             case InputRequired():
                 self._waits_for_human = True
                 self._emit(event)
-            case str():
-                self._delta(PartDelta(event))
             case RunStarted():
                 pass  # the Run says so itself
             case _:
                 self._emit(event)
 
-    def finish(self, reason: Reason | None = None) -> None:
+    def finish(self, reason: Reason | None = None) -> RunFinished | RunFailed:
         """The agent came to its end, or was cancelled: close what is open and end well."""
         if self.ending is not None:
-            return
+            return self.ending
         self._close_all(failed=reason == "cancelled")
         self.ending = RunFinished(reason or self._natural_reason())
         self._emit(self.ending)
+        return self.ending
 
-    def fail(self, failure: RunFailed) -> None:
+    def fail(self, failure: RunFailed) -> RunFinished | RunFailed:
         """Something went wrong: what is open closes as failed."""
         if self.ending is not None:
-            return
+            return self.ending
         self._close_all(failed=True)
         self.ending = failure
         self._emit(failure)
+        return failure
 
     def _natural_reason(self) -> Reason:
         if self._reason not in (None, "stop", "tool_calls"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -30,28 +30,38 @@ class _Merged(msgspec.Struct):
 class Log:
     """Appended to while the Run goes on; `compact()` merges the deltas of parts when it is over."""
 
-    __slots__ = ("_first", "_old", "_starts", "_tail", "times")
+    __slots__ = ("_batches", "_first", "_old", "_starts", "_tail")
 
     def __init__(self) -> None:
-        self._old: list[AnyEvent | _Merged] = []
-        self._starts: list[int] = []  # index of the first event in each of _old
+        self._old: Sequence[AnyEvent | _Merged] = ()
+        self._starts: Sequence[int] = ()  # index of the first event in each of _old
         self._first = 0  # index of the first event in _tail
         self._tail: list[AnyEvent] = []
-        self.times = array("d")  # when each event came, in seconds since the epoch
+        self._batches = array("d")  # of each batch that came: how many events there were after it, and when
 
     def __len__(self) -> int:
         return self._first + len(self._tail)
 
-    def append(self, event: AnyEvent) -> None:
-        self._tail.append(event)
+    @property
+    def append(self) -> Callable[[AnyEvent], None]:
+        """Takes one more event."""
+        return self._tail.append
 
     def stamp(self, now: float) -> None:
-        """Give the events since the last call their time."""
-        missing = len(self) - len(self.times)
-        if missing == 1:
-            self.times.append(now)
-        elif missing:
-            self.times.extend([now] * missing)
+        """Give the events since the last call their time, in seconds since the epoch."""
+        self._batches.append(self._first + len(self._tail))
+        self._batches.append(now)
+
+    @property
+    def last_stamp(self) -> float | None:
+        return self._batches[-1] if self._batches else None
+
+    def times(self) -> list[float]:
+        """When each event came."""
+        times: list[float] = []
+        for count, when in zip(self._batches[::2], self._batches[1::2], strict=True):
+            times += [when] * (int(count) - len(times))
+        return times
 
     def since(self, index: int) -> list[AnyEvent]:
         """The events from `index` on; deltas that were merged come as one."""
@@ -73,31 +83,35 @@ class Log:
             index = self._first
         yield from enumerate(self._tail[index - self._first :], index)
 
-    def compact(self) -> None:
-        """Merge neighbouring deltas of one part."""
+    def compact(self, *, worth: int = 16) -> None:
+        """Merge neighbouring deltas of one part, if it is worth it for so many events. Nothing may be appended any more."""
+        if self._first or len(self._tail) < worth:
+            return
         index, deltas = self._first, list[PartDelta]()
+        old, starts = list[AnyEvent | _Merged](), array("Q")
         for event in self._tail:
             if deltas and not (isinstance(event, PartDelta) and event.id == deltas[0].id):
-                self._keep_merged(index - len(deltas), deltas)
+                starts.append(index - len(deltas))
+                old.append(_merged(deltas))
                 deltas = []
             if isinstance(event, PartDelta):
                 deltas.append(event)
             else:
-                self._starts.append(index)
-                self._old.append(event)
+                starts.append(index)
+                old.append(event)
             index += 1
         if deltas:
-            self._keep_merged(index - len(deltas), deltas)
-        self._first, self._tail = index, []
+            starts.append(index - len(deltas))
+            old.append(_merged(deltas))
+        self._first, self._old, self._starts, self._tail = index, old, starts, []
 
-    def _keep_merged(self, start: int, deltas: list[PartDelta]) -> None:
-        self._starts.append(start)
-        if len(deltas) == 1:
-            self._old.append(deltas[0])
-            return
-        ends, length = array("Q"), 0
-        for delta in deltas:
-            length += len(delta.text)
-            ends.append(length)
-        text = "".join(delta.text for delta in deltas)
-        self._old.append(_Merged(msgspec.structs.replace(deltas[0], text=text), ends))
+
+def _merged(deltas: list[PartDelta]) -> PartDelta | _Merged:
+    if len(deltas) == 1:
+        return deltas[0]
+    ends, length = array("Q"), 0
+    for delta in deltas:
+        length += len(delta.text)
+        ends.append(length)
+    text = "".join(delta.text for delta in deltas)
+    return _Merged(msgspec.structs.replace(deltas[0], text=text), ends)

@@ -28,6 +28,9 @@ _MAX_EVENTS = 1_000_000  # in one Run; its log is kept in memory
 _CANCEL_GRACE_S = 1.0  # after this long a cancelled Run ends for its readers, whatever its agent does
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 class _End:
     """The agent came to its end: well, with an error, or by being cancelled."""
 
@@ -38,6 +41,9 @@ class _End:
         self.cancelled = cancelled
 
 
+_IGNORED: deque[Loose | _End] = deque(maxlen=0)
+
+
 class Run:
     """One execution of an Agent.
 
@@ -46,8 +52,8 @@ class Run:
     """
 
     __slots__ = (
-        "_agent", "_cancel_reason", "_completer", "_inbox", "_noticed", "_nudged", "_runs", "_task",
-        "_waiters", "_woken", "closing", "created", "ended", "ending", "error", "finished", "first_output", "id",
+        "_agent", "_cancel_reason", "_completer", "_inbox", "_noticed", "_nudged", "_nudged_at", "_runs",
+        "_task", "_waiters", "closing", "created", "ended", "ending", "error", "finished", "first_output", "id",
         "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
     )  # fmt: skip
 
@@ -81,13 +87,13 @@ class Run:
         self._runs = runs
         self._inbox: deque[Loose | _End] = deque()
         self._noticed = False  # the server's loop knows that there is something in the inbox
-        self._waiters: list[asyncio.Future[None]] = []
-        self._woken = self.created
+        self._waiters: list[asyncio.Future[None]] | None = None
         self._nudged = False
+        self._nudged_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._cancel_reason: RunFailed | None = None
-        offered = frozenset(tool.name for tool in request.tools) if request.tools else frozenset[str]()
-        self._completer = Completer(self.log.append, offered)
+        offered = frozenset(tool.name for tool in request.tools) if request.tools else _NOTHING
+        self._completer: Completer | None = Completer(self.log.append, offered)
         self.log.append(RunStarted(self.id, request.session_id))
 
     # --- the agent's side
@@ -161,10 +167,10 @@ class Run:
     def absorb(self) -> None:
         """Take in what the agent has put since the last time."""
         self._noticed = False
-        inbox, feed = self._inbox, self._completer.feed
-        if self.ended:
-            inbox.clear()
+        completer = self._completer
+        if completer is None:
             return
+        inbox, feed = self._inbox, completer.feed
         end: _End | None = None
         while inbox:
             item = inbox.popleft()
@@ -172,7 +178,7 @@ class Run:
                 feed(item)
             elif isinstance(item, _End):
                 end = item
-                self._end(end)
+                self._end(end, completer)
                 break
             else:
                 if isinstance(item, Usage):
@@ -184,8 +190,8 @@ class Run:
         self.log.stamp(now)
         if len(self.log) > _MAX_EVENTS:
             self.cancel(RunFailed("output_too_long", f"The agent gave more than {_MAX_EVENTS:,} events."))
-        elif self._completer.ending is not None:
-            self._conclude(agent_is_done=end is not None)
+        elif completer.ending is not None:
+            self._conclude(completer.ending, agent_is_done=end is not None)
         self._wake()
 
     def cancel(self, failure: RunFailed | None = None) -> None:
@@ -206,10 +212,10 @@ class Run:
 
     def _cut(self) -> None:
         """End it for its readers, whether or not the agent has come to its end."""
-        if not self.ended:
-            self._end(_End(cancelled=True))
+        if self._completer is not None:
+            ending = self._end(_End(cancelled=True), self._completer)
             self.log.stamp(time.time())
-            self._conclude(agent_is_done=True)
+            self._conclude(ending, agent_is_done=True)
             self._wake()
 
     async def read(self, index: int = 0) -> AsyncIterator[list[AnyEvent]]:
@@ -230,18 +236,21 @@ class Run:
     async def changed(self) -> None:
         """Wait until there is more in the log, or a nudge."""
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        if self._waiters is None:
+            self._waiters = [waiter]
+        else:
+            self._waiters.append(waiter)
         await waiter
 
     @property
     def last_output(self) -> float:
         """When the latest event came."""
-        return self.log.times[-1] if self.log.times else self.created
+        return self.log.last_stamp or self.created
 
     def nudge(self, silence_s: float, now: float) -> None:
         """Wake readers though nothing happened for so long, that they can say they are alive."""
-        if self._waiters and now - self._woken > silence_s:
-            self._nudged = True
+        if self._waiters is not None and now - max(self._nudged_at, self.last_output) > silence_s:
+            self._nudged, self._nudged_at = True, now
             self._wake()
 
     def leave(self, *, grace_s: float = 0.0) -> None:
@@ -258,31 +267,36 @@ class Run:
             self.cancel()
 
     def _wake(self) -> None:
-        if not self._waiters:
+        waiters = self._waiters
+        if waiters is None:
             return
-        self._woken = time.time()
-        waiters, self._waiters = self._waiters, []
+        self._waiters = None
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _end(self, end: _End) -> None:
+    def _end(self, end: _End, completer: Completer) -> RunFinished | RunFailed:
         if self._cancel_reason is not None:
-            self._completer.fail(self._cancel_reason)
-        elif end.error is not None:
+            return completer.fail(self._cancel_reason)
+        if end.error is not None:
             self.error = end.error
-            self._completer.fail(self._runs.describe(end.error, self))
-        else:
-            reason: Reason | None = "cancelled" if end.cancelled else None
-            self._completer.finish(reason)
+            return completer.fail(self._runs.describe(end.error, self))
+        reason: Reason | None = "cancelled" if end.cancelled else None
+        return completer.finish(reason)
 
-    def _conclude(self, *, agent_is_done: bool) -> None:
+    def _conclude(self, ending: RunFinished | RunFailed, *, agent_is_done: bool) -> None:
         self.ended = True
         self.finished = time.time()
-        self.ending = self._completer.ending
+        self.ending = ending
+        # what is kept for readers to come is the log; the rest would only be work for the garbage collector
+        self._completer = None
+        self._inbox = _IGNORED
+        self.request.connection = None
         if not agent_is_done:  # it reported its own failure and may still be going
             self.closing = True
             self._runs.worker.call(self._cancel_task)
+        else:
+            self._task = None
         self.log.compact()
         self._runs.concluded(self)
 

@@ -48,21 +48,13 @@ class Runs:
         self.draining = False
         self._debug = debug
         self._on_end = on_end
-        self._active: dict[str, Run] = {}
+        self.active: dict[str, Run] = {}
         self._kept: OrderedDict[str, Run] = OrderedDict()
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self.queue: deque[asyncio.Future[None]] = deque()
         self._changed: deque[Run] = deque()
         self._woken = False
         self._ticking = False
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    @property
-    def active(self) -> int:
-        return len(self._active)
-
-    @property
-    def queued(self) -> int:
-        return len(self._queue)
 
     def open(self) -> None:
         """Take the running loop as the server's. Called by the first Run where nobody did."""
@@ -82,7 +74,7 @@ class Runs:
 
     def cut(self, message: str) -> None:
         """End every Run now, with an error frame for whoever reads it."""
-        for run in list(self._active.values()):
+        for run in list(self.active.values()):
             run.cancel(RunFailed("server_shutdown", message))
 
     # --- starting
@@ -101,10 +93,10 @@ class Runs:
             raise Unavailable("The server is shutting down.", headers={"retry-after": "1"})
         if self._loop is None:
             self.open()
-        if len(self._active) >= self.limits.max_runs or self._queue:
+        if len(self.active) >= self.limits.max_runs or self.queue:
             await self._wait_for_place()
         run = Run(self, agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect)
-        self._active[run.id] = run
+        self.active[run.id] = run
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(_TICK_S, self._tick)
@@ -112,13 +104,13 @@ class Runs:
         return run
 
     async def _wait_for_place(self) -> None:
-        if len(self._queue) >= self.limits.max_queued:
+        if len(self.queue) >= self.limits.max_queued:
             raise RateLimited(
-                f"{len(self._active)} runs are going and {len(self._queue)} wait; no more are taken now.",
+                f"{len(self.active)} runs are going and {len(self.queue)} wait; no more are taken now.",
                 headers={"retry-after": "1"},
             )
         place = asyncio.get_running_loop().create_future()
-        self._queue.append(place)
+        self.queue.append(place)
         try:
             await asyncio.wait_for(place, self.limits.queue_timeout_s or None)
         except asyncio.TimeoutError:
@@ -130,19 +122,19 @@ class Runs:
                 self._forget_place(place)
 
     def _forget_place(self, place: asyncio.Future[None]) -> None:
-        if place in self._queue:
-            self._queue.remove(place)
+        if place in self.queue:
+            self.queue.remove(place)
 
     # --- looking up
 
     def get(self, run_id: str, owner: str = "") -> Run | None:
         """The Run of that id, if `owner` started it."""
-        run = self._active.get(run_id) or self._kept.get(run_id)
+        run = self.active.get(run_id) or self._kept.get(run_id)
         return run if run is not None and run.owner == owner else None
 
     def list(self, owner: str = "") -> list[Run]:
         """What `owner` started and is still known, newest first."""
-        known = [*self._kept.values(), *self._active.values()]
+        known = [*self._kept.values(), *self.active.values()]
         return [run for run in reversed(known) if run.owner == owner]
 
     # --- called by Runs
@@ -165,12 +157,12 @@ class Runs:
 
     def concluded(self, run: Run) -> None:
         """A Run has ended: give its place away, keep it for a while."""
-        self._active.pop(run.id, None)
+        self.active.pop(run.id, None)
         self._kept[run.id] = run
         if len(self._kept) > self.limits.kept_runs:
             self._kept.popitem(last=False)
-        while self._queue and len(self._active) < self.limits.max_runs:
-            place = self._queue.popleft()
+        while self.queue and len(self.active) < self.limits.max_runs:
+            place = self.queue.popleft()
             if not place.done():
                 place.set_result(None)
                 break
@@ -193,7 +185,7 @@ class Runs:
     def _tick(self) -> None:
         """Look after time limits, heartbeats and old Runs, for all Runs at once."""
         now, limits = time.time(), self.limits
-        for run in list(self._active.values()):
+        for run in list(self.active.values()):
             overdue = self._overdue(run, now)
             if overdue:
                 run.cancel(RunFailed("timeout", overdue))
@@ -204,8 +196,8 @@ class Runs:
             if (oldest.finished or now) + self.limits.kept_s > now:
                 break
             self._kept.popitem(last=False)
-        if self._active or self._kept:
-            asyncio.get_running_loop().call_later(_TICK_S if self._active else 1.0, self._tick)
+        if self.active or self._kept:
+            asyncio.get_running_loop().call_later(_TICK_S if self.active else 1.0, self._tick)
         else:
             self._ticking = False
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 
-from agentrun.errors import AgentRunError, RequestError
+from agentrun.errors import AgentRunError, CallbackError, RequestError
 from agentrun.events import AnyEvent, RunFailed
 from agentrun.protocols import Encoder, Protocol
 from agentrun.run import Run
 from agentrun.server.http import RawHeaders, Receive, Send, answer
 
+logger = logging.getLogger(__name__)
 _WATCH_AFTER_S = 0.02  # a whole answer given sooner needs nobody to watch for its client's going away
 _SILENT_FRAMES = 4  # after so many heartbeats in a row one is a real chunk: some clients count only these
 _JSON = (b"content-type", b"application/json")
@@ -49,24 +51,43 @@ async def whole(
     if isinstance(run.ending, RunFailed):
         await _fail(run, run.ending, protocol, send, headers)
         return
-    headers.append(_JSON)
-    headers.append((b"openai-processing-ms", b"%d" % ((time.time() - run.created) * 1000)))
-    await answer(send, 200, headers, encoder.fold(run.log.since(0)))
+    try:
+        body = encoder.fold(run.log.since(0))
+    except Exception as error:
+        await _fail(run, unwritable(run, error), protocol, send, headers)
+        return
+    headers += [_JSON, _time_taken(run)]
+    await answer(send, 200, headers, body)
 
 
 async def stream(
-    run: Run, protocol: Protocol, encoder: Encoder, receive: Receive, send: Send, headers: RawHeaders
+    run: Run,
+    protocol: Protocol,
+    encoder: Encoder,
+    receive: Receive,
+    send: Send,
+    headers: RawHeaders,
+    grace_s: float,
 ) -> None:
     """Send events as they come. The status is decided by the first thing that happens, a long silence included."""
     run.readers += 1
-    watch = _Watch(run, receive)
+    watch = _Watch(run, receive, grace_s)
     watch.start()
     encode = encoder.encode
     frames: list[bytes] = []
     started, silences = False, 0
     try:
         async for batch in run.read():
-            frames += [encode(event) for event in batch]
+            try:
+                frames.extend(map(encode, batch))
+            except Exception as error:
+                failed = unwritable(run, error)
+                if not started:
+                    await _fail(run, failed, protocol, send, headers)
+                    return
+                frames.append(encode(failed))
+                await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
+                break
             if not started:
                 if batch and len(run.log) == 1:
                     continue
@@ -74,7 +95,8 @@ async def stream(
                     await _fail(run, run.ending, protocol, send, headers)
                     return
                 started = True
-                headers.append((b"content-type", protocol.media_type.encode()))
+                watch.grace_s = 0.0  # a client that has its status does not retry any more
+                headers += [(b"content-type", protocol.media_type.encode()), _time_taken(run)]
                 await send({"type": "http.response.start", "status": 200, "headers": headers + _STREAM})
             if frames:
                 body, frames, silences = b"".join(frames), [], 0
@@ -104,7 +126,13 @@ async def replay(
     index = after + 1
     try:
         while not gone.done():
-            frames = [frame(last, event) for last, event in run.log.numbered(index)]
+            frames: list[bytes] = []
+            try:
+                frames.extend(frame(last, event) for last, event in run.log.numbered(index))
+            except Exception as error:
+                frames.append(frame(len(run.log), unwritable(run, error)))
+                await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
+                break
             index = max(index, len(run.log))
             if frames:
                 await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
@@ -134,6 +162,14 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
+def unwritable(run: Run, error: Exception) -> RunFailed:
+    """The agent gave what a wire has no bytes for, such as an object that is no JSON or half a surrogate pair."""
+    failed = RunFailed(CallbackError.code, f"The agent gave something that cannot be sent: {error}.")
+    logger.error("run %s: %s", run.id, failed.message)
+    run.cancel(failed)
+    return failed
+
+
 def failure(run: Run, ending: RunFailed) -> AgentRunError:
     """Why the Run failed, as an error with its HTTP status."""
     if isinstance(run.error, AgentRunError):
@@ -149,13 +185,17 @@ async def _fail(run: Run, ending: RunFailed, protocol: Protocol, send: Send, hea
     await refuse(send, protocol, failure(run, ending), headers)
 
 
+def _time_taken(run: Run) -> tuple[bytes, bytes]:
+    return b"openai-processing-ms", b"%d" % ((time.time() - run.created) * 1000)
+
+
 class _Watch:
     """Waits for the client to go away, and takes its reader from the Run then."""
 
     def __init__(self, run: Run, receive: Receive, grace_s: float = 0.0) -> None:
         self._run = run
         self._receive = receive
-        self._grace_s = grace_s
+        self.grace_s = grace_s
         self._task: asyncio.Task[None] | None = None
         self._left = False
 
@@ -170,7 +210,7 @@ class _Watch:
 
     async def _wait(self) -> None:
         await _disconnect(self._receive)
-        self._leave(self._grace_s)
+        self._leave(self.grace_s)
 
     def _leave(self, grace_s: float) -> None:
         if not self._left:

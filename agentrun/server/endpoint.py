@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
 from functools import partial
 
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from agentrun.agent import Agent
 from agentrun.errors import AgentRunError, Conflict, MethodNotAllowed, NotFound, RequestError
-from agentrun.events import AnyEvent, RunFailed
+from agentrun.events import AnyEvent, PartDelta, RunFailed
 from agentrun.messages import AgentRequest
 from agentrun.protocols import Call, Encoder, Protocol
 from agentrun.run import Run, Runs
 from agentrun.run.run import OnDisconnect
-from agentrun.server.answer import failure, index_of, refuse, replay, stream, whole
+from agentrun.server.answer import failure, index_of, refuse, replay, stream, unwritable, whole
 from agentrun.server.auth import Keys
 from agentrun.server.catalog import Catalog
-from agentrun.server.http import Disconnected, Headers, RawHeaders, Receive, Scope, Send, read_body
+from agentrun.server.http import (
+    Connection,
+    Disconnected,
+    Headers,
+    RawHeaders,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+)
 from agentrun.server.retries import Retries
 from agentrun.utils import ids
 
+logger = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
 
 
@@ -47,6 +60,8 @@ class ProtocolEndpoint:
         self._on_disconnect: OnDisconnect = on_disconnect
         self._catalog = catalog
         self._retries = Retries(runs)
+        self._places = runs.limits.max_runs + runs.limits.max_queued
+        self._most = (b"x-ratelimit-limit-requests", b"%d" % self._places)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = Headers(scope["headers"])
@@ -54,7 +69,8 @@ class ProtocolEndpoint:
         headers: RawHeaders = [
             (b"x-request-id", request_id.encode()),
             *self._protocol.headers,
-            *self._runs_left(),
+            self._most,
+            self._left(),
         ]
         try:
             if scope["method"] != "POST":
@@ -65,53 +81,51 @@ class ProtocolEndpoint:
             if last:
                 await self._resume(last, owner, receive, send, headers)
                 return
-            attempt, run = self._retries.find(sent, owner, body)
-            if run is None:
-                request = self._decode(scope, receive, body, sent)
-                run = await self._runs.start(
-                    self._agent,
-                    request,
-                    owner=owner,
-                    request_id=request_id,
-                    on_disconnect=self._policy(sent),
-                )
-                if attempt is not None:
-                    attempt.started(run)
+            attempt, run = await self._retries.find(sent, owner, body)
+            try:
+                if run is None:
+                    run = await self._runs.start(
+                        self._agent,
+                        self._decode(scope, receive, body, sent),
+                        owner=owner,
+                        request_id=request_id,
+                        on_disconnect=self._policy(sent),
+                    )
+            finally:
+                attempt.settle(run)
         except Disconnected:
             return
         except AgentRunError as error:
             await refuse(send, self._protocol, error, headers)
             return
+        except Exception as error:
+            logger.exception("request %s failed", request_id)
+            bug = AgentRunError(f"The server failed with {type(error).__name__}.", code="internal_error")
+            await refuse(send, self._protocol, bug, headers)
+            return
         headers.append((b"x-run-id", run.id.encode()))
         encoder = self.encoder(run)
         if not run.request.stream:
-            grace_s = attempt.grace_s if attempt is not None else 0.0
-            await whole(run, self._protocol, encoder, receive, send, headers, grace_s)
+            await whole(run, self._protocol, encoder, receive, send, headers, attempt.grace_s)
         elif "text/event-stream" in sent.get("accept", ""):
             numbered = _Numbered(run.id, encoder)
-            await stream(run, self._protocol, numbered, receive, send, headers)
+            await stream(run, self._protocol, numbered, receive, send, headers, attempt.grace_s)
         else:
-            await stream(run, self._protocol, encoder, receive, send, headers)
+            await stream(run, self._protocol, encoder, receive, send, headers, attempt.grace_s)
 
     def encoder(self, run: Run) -> Encoder:
         """A fresh encoder for an answer made of `run`."""
         return self._protocol.encoder(Call(run_id=run.id, created=int(run.created), request=run.request))
 
-    def _runs_left(self) -> RawHeaders:
-        """How many Runs may be asked for at once, and how many more now."""
-        limits, runs = self._runs.limits, self._runs
-        most = limits.max_runs + limits.max_queued
-        return [
-            (b"x-ratelimit-limit-requests", b"%d" % most),
-            (b"x-ratelimit-remaining-requests", b"%d" % (most - runs.active - runs.queued)),
-        ]
+    def _left(self) -> tuple[bytes, bytes]:
+        """How many more Runs may be asked for now."""
+        left = self._places - len(self._runs.active) - len(self._runs.queue)
+        return (b"x-ratelimit-remaining-requests", b"%d" % left)
 
     def _decode(self, scope: Scope, receive: Receive, body: bytes, headers: Headers) -> AgentRequest:
         request = self._protocol.decode(body, headers)
         self._catalog.check(request.model)
-        raw = Request(scope, receive)
-        raw._body = body  # pyright: ignore[reportPrivateUsage]  # so that `await raw_request.json()` still works
-        request.raw_request = raw
+        request.connection = Connection(scope, receive, body)
         return request
 
     def _policy(self, headers: Headers) -> OnDisconnect:
@@ -130,13 +144,13 @@ class ProtocolEndpoint:
         """Go on with a stream after the event that the client saw last."""
         run_id, _, index = last_event_id.rpartition(":")
         run = self._runs.get(run_id, owner)
-        if run is None or not index.isdigit():
+        if run is None or not (index.isascii() and index.isdigit()):
             raise NotFound(
                 f"Nothing to resume under the Last-Event-ID {last_event_id!r}.",
                 hint="Runs are forgotten some time after their end.",
                 code="run_not_found",
             )
-        await self._replay(run, int(index), receive, send, headers)
+        await self._replay(run, index_of(index, "last-event-id"), receive, send, headers)
 
     async def retrieve(self, request: Request) -> Response:
         """An answer that was given before: whole, or from an event on."""
@@ -154,16 +168,17 @@ class ProtocolEndpoint:
             raise Conflict("The answer is not there yet.", hint="Ask with stream=true to follow it.")
         if isinstance(run.ending, RunFailed):
             raise failure(run, run.ending)
-        return Response(self.encoder(run).fold(run.log.since(0)), media_type="application/json")
+        try:
+            body = self.encoder(run).fold(run.log.since(0))
+        except Exception as error:
+            raise failure(run, unwritable(run, error)) from None
+        return Response(body, media_type="application/json")
 
     async def _replay(self, run: Run, after: int, receive: Receive, send: Send, headers: RawHeaders) -> None:
         """Stream what came after index `after` of the log."""
         encoder = _Numbered(run.id, self.encoder(run))
-        for _, event in run.log.numbered():
-            if encoder.next > after:
-                break
+        for event in _until(run, after):
             encoder.encode(event)
-        encoder.next = after + 1
         headers.append((b"x-run-id", run.id.encode()))
         frame = encoder.numbered
         heartbeat = encoder.heartbeat(silent_chunk=False)
@@ -202,6 +217,19 @@ class _Numbered:
     def numbered(self, index: int, event: AnyEvent) -> bytes:
         frames = self._encoder.encode(event)
         return b"%s%d\n%s" % (self._prefix, index, frames) if frames else b""
+
+
+def _until(run: Run, last: int) -> Iterator[AnyEvent]:
+    """The events up to index `last`, for an encoder that has to know what was said."""
+    for index, event in run.log.numbered():
+        if index <= last:
+            yield event
+            continue
+        rest = next(iter(run.log.since(last + 1)), None)
+        if isinstance(event, PartDelta) and isinstance(rest, PartDelta) and len(rest.text) < len(event.text):
+            # merged by now, and `last` is within it
+            yield structs.replace(event, text=event.text[: len(event.text) - len(rest.text)])
+        return
 
 
 def request_id_of(headers: Headers) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from starlette.requests import Request
 
 from agentrun.errors import RequestError, TooLarge
 
@@ -17,31 +19,30 @@ class Disconnected(Exception):
     """The client went away before it had sent its request."""
 
 
-class Headers(Mapping[str, str]):
-    """Request headers by lower-case name; made only when somebody looks."""
-
-    __slots__ = ("_map", "_raw")
+class Headers(dict[str, str]):
+    """Request headers by lower-case name."""
 
     def __init__(self, raw: RawHeaders) -> None:
-        self._raw = raw
-        self._map: dict[str, str] | None = None
-
-    def _read(self) -> dict[str, str]:
-        if self._map is None:
-            self._map = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._raw}
-        return self._map
-
-    def __getitem__(self, name: str) -> str:
-        return self._read()[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        return len(self._read())
+        super().__init__([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw])
 
     def __repr__(self) -> str:
         return f"Headers({', '.join(self)})"  # names only: values may be keys
+
+
+class Connection:
+    """What an HTTP request came with, for agents that want to look at it."""
+
+    __slots__ = ("_body", "_receive", "_scope")
+
+    def __init__(self, scope: Scope, receive: Receive, body: bytes) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._body = body
+
+    def request(self) -> Request:
+        request = Request(self._scope, self._receive)
+        request._body = self._body  # pyright: ignore[reportPrivateUsage]  # so that `await request.json()` still works
+        return request
 
 
 async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:

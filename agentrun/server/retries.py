@@ -6,13 +6,17 @@ with side effects must not run three times: so a repetition joins the Run that i
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 
 from agentrun.errors import Conflict
+from agentrun.events import RunFailed
 from agentrun.run import Run, Runs
 
-_GRACE_S = 0.9  # between a disconnect and the client's first retry pass about 0.5 s
+_GRACE_S = {"0": 0.9, "1": 1.5}  # after attempt 0 the clients wait up to 0.5 s, after attempt 1 up to 1 s
+_OF_THE_REQUEST = ("x-session-id", "x-user-id")  # headers without which a request is not the same one
+_Key = tuple[str, bytes]  # owner, and the idempotency key or the digest
 
 
 class Retries:
@@ -20,48 +24,82 @@ class Retries:
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
-        self._known: dict[
-            tuple[str, bytes], tuple[str, bytes]
-        ] = {}  # (owner, key) -> (run id, body's digest)
+        self._known: dict[_Key, tuple[str, bytes]] = {}  # -> run id, digest
+        self._starting: dict[_Key, Attempt] = {}
 
-    def find(self, headers: Mapping[str, str], owner: str, body: bytes) -> tuple[Attempt | None, Run | None]:
-        """What to remember the coming Run by, if anything; and the Run that is there already, if one is."""
+    async def find(
+        self, headers: Mapping[str, str], owner: str, body: bytes
+    ) -> tuple[Attempt | Once, Run | None]:
+        """The attempt, to be settled once its Run has started or cannot; and the Run that is there already, if one is."""
         named = headers.get("idempotency-key")
         count = headers.get("x-stainless-retry-count")
         if named is None and count is None:
-            return None, None
-        digest = hashlib.blake2b(body, digest_size=16).digest()
+            return _ONCE, None
+        digest = _digest(headers, body)
         key = (owner, named.encode() if named is not None else digest)
-        attempt = Attempt(self, key, digest)
-        if named is None and count == "0":
-            return attempt, None  # asked anew, not again
-        known = self._known.get(key)
-        run = self._runs.get(known[0], owner) if known is not None else None
-        if known is None or run is None:
-            return attempt, None
-        if known[1] != digest:
+        anew = named is None and count == "0"  # asked anew, not again
+        while not anew and (other := self._starting.get(key)) is not None:
+            await other.settled.wait()
+        run = None if anew else self._joinable(key, digest)
+        attempt = Attempt(self, key, digest, _GRACE_S.get(count or "", 0.0))
+        if run is None:
+            self._starting[key] = attempt
+        return attempt, run
+
+    def _joinable(self, key: _Key, digest: bytes) -> Run | None:
+        run_id, digest_then = self._known.get(key, ("", digest))
+        run = self._runs.get(run_id, key[0])
+        if run is None:
+            return None
+        if digest_then != digest:
             raise Conflict(
-                f"The Idempotency-Key {named!r} was used with another body.",
+                f"The Idempotency-Key {key[1].decode()!r} was used with another request.",
                 code="idempotency_key_reused",
                 headers={"x-should-retry": "false"},
             )
-        return None, run
+        if run.closing and not isinstance(run.ending, RunFailed):
+            return None  # stopped because its client had gone: half an answer is none
+        return run
 
-    def remember(self, key: tuple[str, bytes], run: Run, digest: bytes) -> None:
-        self._known[key] = (run.id, digest)
-        if len(self._known) > 2 * (self._runs.limits.kept_runs + self._runs.active) + 64:
+    def settle(self, attempt: Attempt, run: Run | None) -> None:
+        """`attempt` has its Run, or has none."""
+        if self._starting.get(attempt.key) is attempt:
+            del self._starting[attempt.key]
+        if run is not None:
+            self._known[attempt.key] = (run.id, attempt.digest)
+        if len(self._known) > 2 * (self._runs.limits.kept_runs + len(self._runs.active)) + 64:
             self._known = {k: v for k, v in self._known.items() if self._runs.get(v[0], k[0]) is not None}
 
 
 class Attempt:
-    """One request whose Run may be asked for again."""
+    """One request whose Run may be asked for again; `grace_s` after its client has gone, the client may be back."""
 
-    grace_s = _GRACE_S
-
-    def __init__(self, retries: Retries, key: tuple[str, bytes], digest: bytes) -> None:
+    def __init__(self, retries: Retries, key: _Key, digest: bytes, grace_s: float) -> None:
+        self.key = key
+        self.digest = digest
+        self.grace_s = grace_s
+        self.settled = asyncio.Event()
         self._retries = retries
-        self._key = key
-        self._digest = digest
 
-    def started(self, run: Run) -> None:
-        self._retries.remember(self._key, run, self._digest)
+    def settle(self, run: Run | None) -> None:
+        self._retries.settle(self, run)
+        self.settled.set()
+
+
+class Once:
+    """A request that nobody will know again."""
+
+    grace_s = 0.0
+
+    def settle(self, run: Run | None) -> None:
+        pass
+
+
+_ONCE = Once()
+
+
+def _digest(headers: Mapping[str, str], body: bytes) -> bytes:
+    digest = hashlib.blake2b(body, digest_size=16)
+    for name in _OF_THE_REQUEST:
+        digest.update(b"\0" + headers.get(name, "").encode())
+    return digest.digest()

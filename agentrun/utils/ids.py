@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-from binascii import hexlify
 
-_pool = b""
-_used = 0
+_SIZE = 24  # hexadecimal digits
+_pool: list[str] = []
 
 
 def new(prefix: str) -> str:
     """`prefix` and 96 random bits. The kernel is asked for many ids' worth of randomness at a time."""
-    global _pool, _used
-    if _used >= len(_pool):
-        _pool, _used = os.urandom(12 * 256), 0
-    start = _used
-    _used = start + 12
-    return prefix + hexlify(_pool[start : start + 12]).decode()
-
-
-def _forget() -> None:
-    global _used
-    _used = len(_pool)
+    while True:
+        try:
+            return prefix + _pool.pop()  # one step: threads cannot be given the same one
+        except IndexError:
+            digits = os.urandom(_SIZE // 2 * 256).hex()
+            _pool.extend([digits[at : at + _SIZE] for at in range(0, len(digits), _SIZE)])
 
 
 # a forked child must not repeat its parent's ids
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_pool.clear)
