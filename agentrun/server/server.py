@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from agentrun import config
 from agentrun.agent import Agent, Callback
 from agentrun.errors import ConfigError
+from agentrun.integration import adapt
 from agentrun.protocols import Protocol
 from agentrun.protocols import protocols as find_protocols
 from agentrun.run import Runs
@@ -55,7 +56,7 @@ class AgentRunServer:
         self._arguments = {**(config.settings() if config is not None else {}), **settings}
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
-        self.agent = Agent(invoke_agent)
+        self.agent = Agent(adapt(invoke_agent) or invoke_agent)
         self.settings = load_settings(self._arguments)
         self.protocols = find_protocols(
             protocols if protocols is not None else self.settings.protocols, self.settings

@@ -1,0 +1,85 @@
+"""LangChain: models and tools by name, and any Runnable as an agent.
+
+from agentrun.integration.langchain import model
+
+agent = create_agent(model("my-model"), tools=[...])
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel
+
+from agentrun.agent import Callback
+from agentrun.errors import MissingExtra
+from agentrun.events import Loose
+from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.messages import AgentRequest
+from agentrun.models import Model, resolve
+
+try:
+    from langchain_core.messages import BaseMessage
+    from langchain_core.prompts import BasePromptTemplate
+    from langchain_core.runnables import Runnable, RunnableSequence
+
+    from agentrun.integration.langchain_messages import Messages
+except ImportError as error:
+    raise MissingExtra("LangChain", "langchain") from error
+
+if TYPE_CHECKING:
+    from agentrun.integration.langchain_chat import Chat
+
+_CONVERSATION = ("messages", "history", "chat_history", "conversation")
+
+
+def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> Chat:
+    """The model of this name as a ChatOpenAI; `model` asks for another of the same provider.
+
+    Other options are those of ChatOpenAI, such as `temperature`.
+    """
+    try:
+        from agentrun.integration.langchain_chat import Chat
+    except ImportError as error:
+        raise MissingExtra("langchain-openai", "langchain") from error
+    found = resolve(name, **({} if model is None else {"model": model}))
+    return Chat.of(found, **options)
+
+
+def adapt(runnable: object) -> Callback | None:
+    """A callback that streams a Runnable."""
+    if not isinstance(runnable, Runnable):
+        return None
+    known = cast("Runnable[Any, Any]", runnable)
+
+    async def invoke_agent(request: AgentRequest) -> AsyncIterator[object]:
+        messages = Messages()
+        async for value in known.astream(_input(known, request)):
+            for event in _read(value, messages):
+                yield event
+
+    return invoke_agent
+
+
+def _input(runnable: Runnable[Any, Any], request: AgentRequest) -> object:
+    """A prompt gets its variables, anything else the conversation."""
+    first = runnable.first if isinstance(runnable, RunnableSequence) else runnable
+    conversation = request.openai_messages()
+    if not isinstance(first, BasePromptTemplate):
+        return conversation
+    variables = [*first.input_variables, *first.optional_variables]
+    return {name: conversation if name in _CONVERSATION else request.text for name in variables}
+
+
+def _read(value: object, messages: Messages) -> list[Loose | object]:
+    if isinstance(value, BaseMessage):
+        return list(messages.read(value))
+    if isinstance(value, BaseModel):  # a structured answer
+        return [value.model_dump_json()]
+    if isinstance(value, dict) and isinstance(cast("dict[str, Any]", value).get("output"), str):
+        return [cast("dict[str, Any]", value)["output"]]
+    return [value]
+
+
+__all__ = ["adapt", "model", "sandbox_toolset"]

@@ -1,0 +1,173 @@
+"""LangGraph: a compiled graph as an agent, with its tools, sub-graphs, interrupts and threads.
+
+AgentRunServer(invoke_agent=create_agent(model("my-model"), tools=[...])).start()
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from agentrun.agent import Callback
+from agentrun.errors import MissingExtra
+from agentrun.events import Custom, Event, InputRequired
+from agentrun.integration.langchain import model, sandbox_toolset
+from agentrun.messages import AgentRequest, Message, Role
+from agentrun.utils import ids
+
+try:
+    from langgraph.pregel import Pregel  # pyright: ignore[reportMissingTypeStubs]
+    from langgraph.types import Command, Interrupt
+
+    from agentrun.integration.langchain_messages import Messages
+except ImportError as error:
+    raise MissingExtra("LangGraph", "langgraph") from error
+
+_MODES = ("messages", "updates", "custom")
+_INTERRUPT = "__interrupt__"
+_QUESTIONS = ("input", "question", "query", "text", "prompt", "topic")
+_ANSWERS = ("output", "answer", "response", "result", "text")
+_YES = frozenset("y yes ok okay approve approved accept sure 同意 批准 是 好 好的 可以 确认".split())
+
+
+def adapt(graph: object) -> Callback | None:
+    """A callback that streams a compiled graph."""
+    if not isinstance(graph, Pregel):
+        return None
+    known = cast("Pregel[Any, Any, Any, Any]", graph)
+
+    async def invoke_agent(request: AgentRequest) -> AsyncIterator[object]:
+        reading = _Reading()
+        async for namespace, mode, payload in _stream(known, request):
+            match mode:
+                case "messages":
+                    for event in reading.messages.read(payload[0]):
+                        yield event
+                case "updates":
+                    for event in reading.update(payload, outermost=not namespace):
+                        yield event
+                case _:
+                    yield payload if isinstance(payload, Event) else Custom("langgraph", payload)
+        if reading.left is not None:
+            yield reading.left
+
+    return invoke_agent
+
+
+async def _stream(
+    graph: Pregel[Any, Any, Any, Any], request: AgentRequest
+) -> AsyncIterator[tuple[Any, str, Any]]:
+    thread = request.session_id or ids.new("thread_")
+    config: Any = {"configurable": {"thread_id": thread}}
+    given = await _input(graph, request, config)
+    stream = graph.astream(given, config, stream_mode=list(_MODES), subgraphs=True)  # pyright: ignore[reportUnknownMemberType]
+    async for item in stream:
+        yield cast("tuple[Any, str, Any]", item)
+
+
+async def _input(graph: Pregel[Any, Any, Any, Any], request: AgentRequest, config: Any) -> object:
+    """The conversation; on a thread the graph remembers, what is new in it, or the answer to its question."""
+    messages = request.messages
+    remembers = cast("Any", graph).checkpointer is not None
+    if remembers and request.session_id is not None:
+        state = await graph.aget_state(config)
+        if state.interrupts:
+            return Command(resume=_resume(state.interrupts, request))
+        if state.values:
+            messages = _new(messages)
+    conversation = [message.to_openai() for message in messages]
+    fields = _input_fields(graph)
+    if not fields or "messages" in fields:
+        return {"messages": conversation}
+    return {name: request.text for name in fields if name in _QUESTIONS} or {fields[0]: request.text}
+
+
+def _input_fields(graph: object) -> list[str]:
+    """The names a graph's input has; a graph of the functional API tells none."""
+    builder: Any = getattr(graph, "builder", None)
+    return [] if builder is None else list(builder.schemas[builder.input_schema])
+
+
+def _new(messages: list[Message]) -> list[Message]:
+    """What came after the assistant last spoke."""
+    for position in range(len(messages) - 1, -1, -1):
+        if messages[position].role is Role.ASSISTANT:
+            return messages[position + 1 :]
+    return messages
+
+
+def _resume(interrupts: Sequence[Interrupt], request: AgentRequest) -> object:
+    """What the human decided, in the shape that asked for it; JSON is taken as it is."""
+    text = request.messages[-1].text if request.messages else ""
+    try:
+        decided: object = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        decided = text
+    actions = _actions(interrupts[0].value)
+    if not actions or not isinstance(decided, str):
+        return decided
+    approved = decided.strip(" .!。").lower() in _YES
+    decision = {"type": "approve"} if approved else {"type": "reject", "message": decided}
+    return {"decisions": [decision for _ in actions]}
+
+
+def _actions(value: object) -> list[Mapping[str, Any]]:
+    """The calls that LangChain's human-in-the-loop middleware asks about."""
+    return cast("Mapping[str, Any]", value).get("action_requests") or [] if isinstance(value, dict) else []
+
+
+class _Reading:
+    """What a stream has said so far."""
+
+    def __init__(self) -> None:
+        self.messages = Messages()
+        self._asked: set[str] = set()
+        self._latest: Mapping[str, Any] = {}
+
+    def update(self, payload: Mapping[str, Any], *, outermost: bool) -> Iterator[object]:
+        """The questions in an update; they come from the inner graph and from each one around it."""
+        for interrupt in cast("Sequence[Interrupt]", payload.get(_INTERRUPT) or ()):
+            if interrupt.id not in self._asked:
+                self._asked.add(interrupt.id)
+                yield InputRequired(_prompt(interrupt.value), interrupt.id, schema=_schema(interrupt.value))
+        if outermost and _INTERRUPT not in payload:
+            self._latest = payload
+
+    @property
+    def left(self) -> str | None:
+        """The answer of a graph that keeps it elsewhere than in messages."""
+        if self.messages.said:
+            return None
+        for update in self._latest.values():
+            if isinstance(update, str):
+                return update
+            if isinstance(update, dict):
+                fields = cast("Mapping[str, Any]", update)
+                found = [fields[name] for name in _ANSWERS if isinstance(fields.get(name), str)]
+                found = found or [value for value in fields.values() if isinstance(value, str)]
+                if found:
+                    return found[0]
+        return None
+
+
+def _prompt(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if actions := _actions(value):
+        return "\n".join(str(action.get("description") or action.get("name")) for action in actions)
+    if isinstance(value, dict):
+        fields = cast("Mapping[str, Any]", value)
+        for name in ("prompt", "question", "message", "description"):
+            if isinstance(fields.get(name), str):
+                return fields[name]
+    return msgspec.json.encode(value, enc_hook=str).decode()
+
+
+def _schema(value: object) -> dict[str, Any] | None:
+    """What is asked about, for a client that can show more than the prompt."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+__all__ = ["adapt", "model", "sandbox_toolset"]

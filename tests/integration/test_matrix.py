@@ -1,0 +1,139 @@
+"""Every framework with the same scripted model: the same parts in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_upstream import Answer, FakeUpstream, said
+from run_agent import events_of, outline
+
+from agentrun.events import RunFinished, Usage
+from agentrun.models import resolve
+
+pytestmark = pytest.mark.usefixtures("project")
+
+
+def get_weather(city: str) -> str:
+    """Get the weather in a city."""
+    return f"sunny in {city}"
+
+
+def langchain(name: str) -> Any:
+    from langchain.agents import create_agent
+
+    from agentrun.integration.langchain import model
+
+    return create_agent(model(name), tools=[get_weather])
+
+
+def langgraph(name: str) -> Any:
+    from langgraph.graph import START, MessagesState, StateGraph
+    from langgraph.prebuilt import ToolNode, tools_condition
+
+    from agentrun.integration.langgraph import model
+
+    bound = model(name).bind_tools([get_weather])
+
+    async def think(state: MessagesState) -> Any:
+        return {"messages": [await bound.ainvoke(state["messages"])]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("think", think)
+    graph.add_node("tools", ToolNode([get_weather]))
+    graph.add_edge(START, "think")
+    graph.add_conditional_edges("think", tools_condition)
+    graph.add_edge("tools", "think")
+    return graph.compile()
+
+
+BUILDERS: dict[str, Callable[[str], Any]] = {"langchain": langchain, "langgraph": langgraph}
+
+
+def scripted(project: Path, upstream: FakeUpstream) -> None:
+    """A model that thinks, calls a tool, and speaks."""
+    text = f"models:\n  scripted:\n    base_url: {upstream.url}\n    model: any\n"
+    (project / "agentrun.yaml").write_text(text, encoding="utf-8")
+    call = {
+        "index": 0,
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "get_weather", "arguments": '{"city":'},
+    }
+    more = {"index": 0, "function": {"arguments": '"Paris"}'}}
+    asks = Answer(
+        deltas=[{"reasoning_content": "I should look"}, {"tool_calls": [call]}, {"tool_calls": [more]}],
+        finish="tool_calls",
+        usage={"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+    )
+    upstream.script = [asks]
+    upstream.then = said("It is ", "sunny ", "in Paris.")
+
+
+@pytest.fixture(params=BUILDERS)
+def framework(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+async def test_the_same_parts_come_out(framework: str, project: Path, upstream: FakeUpstream):
+    scripted(project, upstream)
+    events = await events_of(BUILDERS[framework]("scripted"), "What is the weather in Paris?")
+    parts = [(kind, text.replace(" ", "") if kind == "tool_call" else text) for kind, text in outline(events)]
+    assert parts == [
+        ("reasoning", "I should look"),
+        ("tool_call", 'get_weather{"city":"Paris"}'),
+        ("tool_result", "sunny in Paris"),
+        ("text", "It is sunny in Paris."),
+    ]
+    assert events[-1] == RunFinished("stop")
+
+
+async def test_tokens_are_counted(framework: str, project: Path, upstream: FakeUpstream):
+    scripted(project, upstream)
+    events = await events_of(BUILDERS[framework]("scripted"), "What is the weather in Paris?")
+    usage = [event for event in events if isinstance(event, Usage)]
+    assert sum(event.input_tokens for event in usage) == 17
+    assert sum(event.output_tokens for event in usage) == 8
+
+
+async def test_text_comes_piece_by_piece(framework: str, project: Path, upstream: FakeUpstream):
+    scripted(project, upstream)
+    upstream.script = []
+    events = await events_of(BUILDERS[framework]("scripted"), "hello")
+    said = [
+        event.text for event in events if getattr(event, "kind", None) == "text" and hasattr(event, "text")
+    ]
+    assert [text for text in said if text] == ["It is ", "sunny ", "in Paris."]
+
+
+async def test_the_conversation_reaches_the_model(framework: str, project: Path, upstream: FakeUpstream):
+    scripted(project, upstream)
+    upstream.script = []
+    await events_of(BUILDERS[framework]("scripted"), "I am Ada", "Hello Ada", "Who am I?")
+    spoken = [(m["role"], m["content"]) for m in upstream.asked[0]["messages"] if m["role"] != "system"]
+    flat = [(role, content if isinstance(content, str) else content[0]["text"]) for role, content in spoken]
+    assert flat == [("user", "I am Ada"), ("assistant", "Hello Ada"), ("user", "Who am I?")]
+
+
+async def test_builtin_calls_the_tools(framework: str):
+    events = await events_of(BUILDERS[framework]("builtin"), "What is the weather in Paris?")
+    assert [kind for kind, _ in outline(events)] == ["tool_call", "tool_result", "text"]
+    assert "sunny in Paris" in outline(events)[-1][1]
+
+
+async def test_a_failing_model_fails_the_run(framework: str, project: Path, upstream: FakeUpstream):
+    scripted(project, upstream)
+    resolve("scripted", retries=0)
+    upstream.script = [Answer(401, {"error": {"message": "no such key"}})]
+    with pytest.raises(Exception, match="no such key"):
+        await events_of(BUILDERS[framework]("scripted"), "hello")
+
+
+@pytest.mark.parametrize("name", list(BUILDERS))
+def test_a_sandbox_says_that_there_is_none(name: str):
+    module = import_module(f"agentrun.integration.{name}")
+    with pytest.raises(Exception, match='There is no sandbox "my-sandbox"'):
+        module.sandbox_toolset("my-sandbox", sandbox_idle_timeout_seconds=300)
