@@ -52,7 +52,7 @@ class Dev:
                 event = self._events.get(timeout=PATIENCE_S)
             except queue.Empty:
                 event = None
-            if event is None:
+            if event is None or (event["event"] == "ended" and name == "ready"):
                 raise AssertionError(f"no {name!r}; the log says:\n{self.log.read_text('utf-8')}")
             if event["event"] == name:
                 return event

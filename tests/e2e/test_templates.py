@@ -1,0 +1,66 @@
+"""A fresh user: init, dev, invoke, and any OpenAI client, for every template; offline and without a key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from openai import OpenAI
+
+from agentrun.cli.scaffold import TEMPLATES
+
+from .conftest import Dev, agentrun
+
+StartDev = Callable[..., Dev]
+Serve = Callable[..., str]
+# (the tool that answers the template's question, what the answer holds)
+ANSWERS = dict.fromkeys(TEMPLATES, ("multiply", "42")) | {"blank": (None, "Hello")}
+NEEDS = ("langchain", "langgraph", "openai-agents")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_fresh_project_is_served_and_answers(dev: StartDev, tmp_path: Path, template: str):
+    if template in NEEDS:
+        pytest.importorskip(f"agentrun.integration.{template.replace('-', '_')}")
+    made = agentrun("init", "shop", "--template", template, cwd=tmp_path)
+    assert made["next"][0] == "cd shop"
+    question = TEMPLATES[template].question
+    assert f'"{question}"' in made["next"][-1]
+    url = dev(tmp_path / "shop").until("ready")["url"]
+    answer = agentrun("invoke", "--url", url, question)
+    tool, text = ANSWERS[template]
+    assert [(call["name"], call["origin"]) for call in answer["tool_calls"]] == (
+        [(tool, "agent")] if tool else []
+    )
+    assert text in answer["text"]
+    assert _asked_by_openai(url, question) == answer["text"]
+
+
+def test_a_project_runs_as_a_plain_program_too(serve_program: Serve, tmp_path: Path):
+    agentrun("init", "shop", "-t", "tool-calling", cwd=tmp_path)
+    url = serve_program(tmp_path / "shop" / "code" / "app.py")
+    assert "42" in _asked_by_openai(url, "What is 6 * 7?")
+
+
+def test_several_tools_answer_in_turn(serve_program: Serve, tmp_path: Path):
+    agentrun("init", "shop", "-t", "tool-calling", cwd=tmp_path)
+    url = serve_program(tmp_path / "shop" / "code" / "app.py")
+    answer = agentrun("invoke", "--url", url, "What time is it?")
+    (call,) = answer["tool_calls"]
+    assert (call["name"], json.loads(call["arguments"])) == ("current_time", {})
+    assert call["result"] in answer["text"]
+
+
+def _asked_by_openai(url: str, question: str) -> str:
+    """What a client sees as it streams."""
+    said = ""
+    with OpenAI(base_url=f"{url}/openai/v1", api_key="none") as client:
+        chunks = client.chat.completions.create(
+            model="agentrun", messages=[{"role": "user", "content": question}], stream=True
+        )
+        for chunk in chunks:
+            said += chunk.choices[0].delta.content or ""
+            assert not chunk.choices[0].delta.tool_calls, "tools the agent ran are not for the client"
+    return said
