@@ -50,7 +50,19 @@ def langgraph(name: str) -> Any:
     return graph.compile()
 
 
-BUILDERS: dict[str, Callable[[str], Any]] = {"langchain": langchain, "langgraph": langgraph}
+def openai_agents(name: str) -> Any:
+    from agents import Agent, function_tool
+
+    from agentrun.integration.openai_agents import model
+
+    return Agent(name="helper", model=model(name), tools=[function_tool(get_weather)])
+
+
+BUILDERS: dict[str, Callable[[str], Any]] = {
+    "langchain": langchain,
+    "langgraph": langgraph,
+    "openai_agents": openai_agents,
+}
 
 
 def scripted(project: Path, upstream: FakeUpstream) -> None:

@@ -1,0 +1,151 @@
+"""OpenAI Agents: models by name, and an Agent with its tools and handoffs as it is.
+
+from agentrun.integration.openai_agents import model
+
+AgentRunServer(invoke_agent=Agent(name="helper", model=model("my-model"))).start()
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+import msgspec
+
+from agentrun.agent import Callback
+from agentrun.errors import MissingExtra
+from agentrun.events import (
+    Custom,
+    InputRequired,
+    Loose,
+    PartDelta,
+    PartStarted,
+    Usage,
+    reasoning,
+    refusal,
+    tool_result,
+)
+from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.messages import AgentRequest, Message, Role
+from agentrun.models import Model, resolve
+
+try:
+    from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, RunConfig, Runner
+except ImportError as error:
+    raise MissingExtra("OpenAI Agents", "openai-agents") from error
+
+
+def model(name: str | Model | None = None, *, model: str | None = None) -> OpenAIChatCompletionsModel:
+    """The model of this name; `model` asks for another of the same provider."""
+    found = resolve(name, **({} if model is None else {"model": model}))
+    return OpenAIChatCompletionsModel(model=found.id, openai_client=found.async_client)
+
+
+def adapt(agent: object) -> Callback | None:
+    """A callback that runs an Agent. Its tools find the AgentRequest in their context."""
+    if not isinstance(agent, Agent):
+        return None
+    known = cast("Agent[Any]", agent)
+
+    async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
+        given: Any = [item for message in request.messages for item in _items(message)]
+        # other addresses than OpenAI's are not asked for it by default
+        config = RunConfig(model_settings=ModelSettings(include_usage=True))
+        result = Runner.run_streamed(known, given, context=request, run_config=config)
+        reading = _Reading()
+        try:
+            async for event in result.stream_events():
+                for loose in reading.read(event):
+                    yield loose
+        finally:
+            if not result.is_complete:
+                result.cancel()
+        for approval in result.interruptions:
+            yield InputRequired(
+                f"May {approval.name} be called?", call_id=_field(approval.raw_item, "call_id")
+            )
+        used = result.context_wrapper.usage
+        yield Usage(used.input_tokens, used.output_tokens)
+
+    return invoke_agent
+
+
+class _Reading:
+    """Arguments come by the place of their call in the model's output."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, str] = {}
+
+    def read(self, event: Any) -> Iterator[Loose]:
+        match event.type:
+            case "raw_response_event":
+                yield from self._raw(event.data)
+            case "agent_updated_stream_event":
+                yield Custom("agent", event.new_agent.name)
+            case _ if event.name in ("tool_output", "handoff_occured"):
+                yield from _result(event.item)
+            case _:
+                pass
+
+    def _raw(self, data: Any) -> Iterator[Loose]:
+        match data.type:
+            case "response.output_text.delta":
+                yield data.delta
+            case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
+                yield reasoning(data.delta)
+            case "response.refusal.delta":
+                yield refusal(data.delta)
+            case "response.output_item.added" if data.item.type == "function_call":
+                self._calls[data.output_index] = data.item.call_id
+                yield PartStarted(
+                    kind="tool_call", name=data.item.name, call_id=data.item.call_id, origin="agent"
+                )
+            case "response.function_call_arguments.delta":
+                yield PartDelta(data.delta, "tool_call", call_id=self._calls.get(data.output_index))
+            case _:
+                pass
+
+
+def _result(item: Any) -> list[Any]:
+    output = getattr(item, "output", None)
+    if output is None:
+        output = _field(item.raw_item, "output")
+    text = output if isinstance(output, str) else msgspec.json.encode(output, enc_hook=str).decode()
+    return tool_result(str(_field(item.raw_item, "call_id")), text)
+
+
+def _field(item: Any, name: str) -> Any:
+    return cast("dict[str, Any]", item).get(name) if isinstance(item, dict) else getattr(item, name, None)
+
+
+def _items(message: Message) -> Iterator[dict[str, Any]]:
+    """A message as the Responses API has it."""
+    if message.role is Role.TOOL:
+        yield {"type": "function_call_output", "call_id": message.tool_call_id, "output": message.text}
+        return
+    fields = message.to_openai()
+    content = fields["content"]
+    if isinstance(content, list) and message.role is not Role.ASSISTANT:
+        content = [_part(part) for part in cast("list[dict[str, Any]]", content)]
+    elif message.role is Role.ASSISTANT:
+        content = message.text
+    if content:
+        yield {"role": message.role.value, "content": content}
+    for call in message.tool_calls or ():
+        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    match part["type"]:
+        case "text":
+            return {"type": "input_text", "text": part["text"]}
+        case "image_url":
+            image = part["image_url"]
+            return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail") or "auto"}
+        case "file":
+            return {"type": "input_file", **part["file"]}
+        case _:
+            return part
+
+
+__all__ = ["adapt", "model", "sandbox_toolset"]
