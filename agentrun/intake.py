@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -14,6 +14,7 @@ from agentrun.events import (
     Custom,
     Event,
     InputRequired,
+    Kind,
     Loose,
     PartDelta,
     PartStarted,
@@ -26,12 +27,18 @@ from agentrun.events import (
     tool_result,
 )
 from agentrun.messages import Message
+from agentrun.utils import ids
+from agentrun.utils.unicode import whole
 
 ACCEPTED = (
     "str, None, events of agentrun.events, AgentEvent, LangChain messages and chunks, "
     "OpenAI chat completions and chunks, dicts of those shapes, and lists of these"
 )
 _REASONS: dict[str, Reason] = {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}
+
+_KINDS = frozenset(get_args(Kind))
+# what a value of the wrong shape brings about
+_MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError, RecursionError, msgspec.MsgspecError)
 
 Fields = Mapping[str, Any]
 
@@ -40,14 +47,23 @@ class Intake:
     """Reads the values of one Run; remembers which tool call a chunk without an id continues."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, str] = {}  # index in a stream of chunks -> call id
+        self._calls: dict[object, str] = {}  # index in a stream of chunks -> call id
+        self._named: set[str] = set()  # calls whose name was said
 
-    def read(self, value: object) -> Iterable[Loose]:
+    def read(self, value: object) -> Sequence[Loose]:
         """The loose events that `value` stands for."""
         if value is None:
             return ()
         if isinstance(value, str):
-            return (value,) if value else ()
+            return (whole(value),) if value else ()
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [event for item in cast("Iterable[object]", value) for event in self.read(item)]
+        try:
+            return [_checked(event) for event in self._events(value)]
+        except _MISSHAPEN as error:
+            raise unreadable(value, error) from error
+
+    def _events(self, value: object) -> Iterable[Loose]:
         if isinstance(value, Event):
             return (cast("AnyEvent", value),)
         if isinstance(value, AgentEvent):
@@ -56,19 +72,22 @@ class Intake:
             return self._from_message(_fields_of_message(value))
         if isinstance(value, dict):
             return self._from_dict(cast("Fields", value))
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [event for item in cast("Iterable[object]", value) for event in self.read(item)]
         dump = getattr(value, "model_dump", None)
         if dump is not None and hasattr(value, "choices"):
             return self._from_openai(cast("Fields", dump()))
         if hasattr(value, "content") and hasattr(value, "type"):
             return self._from_langchain(value)
+        if dump is not None and hasattr(value, "role"):
+            return self._from_message(cast("Fields", dump()))
+        if isinstance(getattr(value, "content", None), str):
+            names = ("content", "reasoning_content", "additional_kwargs")
+            return self._from_message({name: getattr(value, name, None) for name in names})
         raise unreadable(value)
 
     def _from_dict(self, value: Fields) -> Iterable[Loose]:
         if "choices" in value:
             return self._from_openai(value)
-        if isinstance(value.get("event"), str) and isinstance(value.get("data"), dict):
+        if value.get("event") in _READERS and isinstance(value.get("data"), dict):
             return _from_agent_event(msgspec.convert(value, AgentEvent))
         if (
             isinstance(value.get("type"), str)
@@ -92,31 +111,52 @@ class Intake:
         usage = value.get("usage")
         if usage:
             yield Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, _details(usage))
+        if error := value.get("error"):
+            fields = cast("Fields", error if isinstance(error, dict) else {"message": error})
+            yield RunFailed(str(fields.get("code") or "model_error"), str(fields.get("message") or error))
 
     def _from_message(self, message: Fields) -> Iterator[Loose]:
-        if message.get("role") == "tool":
+        if "tool" in (message.get("role"), message.get("type")):
             yield from tool_result(str(message.get("tool_call_id") or ""), _text_of(message.get("content")))
             return
-        if reasoning := message.get("reasoning_content") or message.get("reasoning"):
+        extra: Fields = message.get("additional_kwargs") or {}
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        if reasoning := reasoning or extra.get("reasoning_content"):
             yield PartDelta(reasoning, "reasoning")
         yield from _content(message.get("content"))
         if refusal := message.get("refusal"):
             yield PartDelta(refusal, "refusal")
         for position, call in enumerate(message.get("tool_calls") or ()):
-            function = call.get("function") or {}
+            index = call.get("index")
+            # LangChain's dicts have no "function" around the name, and their arguments are "args"
+            function = call.get("function") or call.get("custom") or call
+            arguments = function.get("arguments") or function.get("args") or function.get("input")
             yield from self._tool_chunk(
-                call.get("index", position), call.get("id"), function.get("name"), function.get("arguments")
+                position if index is None else index, call.get("id"), function.get("name"), arguments
             )
+        if function := message.get("function_call"):
+            yield from self._tool_chunk(
+                "function_call", None, function.get("name"), function.get("arguments")
+            )
+        for name in ("audio", "annotations"):
+            if aside := message.get(name):
+                yield Custom(name, aside)
 
     def _tool_chunk(
-        self, index: int, call_id: str | None, name: str | None, arguments: Any
+        self, index: object, call_id: str | None, name: str | None, arguments: Any
     ) -> Iterator[Loose]:
-        if call_id and self._calls.get(index) != call_id:
-            self._calls[index] = call_id
-            yield PartStarted(kind="tool_call", name=name or None, call_id=call_id)
         known = self._calls.get(index)
+        if call_id and known != call_id:
+            known = self._calls[index] = call_id
+            yield PartStarted(kind="tool_call", name=name or None, call_id=known)
+        elif name and (known is None or known not in self._named):
+            if known is None:  # some models give their calls no id
+                known = self._calls[index] = ids.new("call_")
+            yield PartStarted(kind="tool_call", name=name, call_id=known)
         if known is None:
-            raise CallbackError(f"A tool call chunk with index {index} came before its id.")
+            raise CallbackError(f"A tool call chunk with index {index} came before its id and its name.")
+        if name:
+            self._named.add(known)
         if arguments:
             text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
             yield PartDelta(text, "tool_call", call_id=known)
@@ -143,8 +183,8 @@ class Intake:
                     chunk.get("args"),
                 )
         else:
-            for position, call in enumerate(getattr(message, "tool_calls", None) or ()):
-                call_id = call.get("id") or f"call_{position}"
+            for call in getattr(message, "tool_calls", None) or ():
+                call_id = call.get("id") or ids.new("call_")
                 yield from tool_call(call["name"], call.get("args") or {}, call_id=call_id)
         if usage := getattr(message, "usage_metadata", None):
             details: dict[str, int] = {
@@ -158,7 +198,45 @@ class Intake:
             yield RunFinished(reason)
 
 
-def unreadable(value: object) -> CallbackError:
+def _checked(event: Loose) -> Loose:
+    """The event as it can go over every wire: of the right types, JSON, and a copy where it could still change."""
+    if isinstance(event, str):
+        return whole(event)
+    if type(event) is PartDelta and isinstance(cast("object", event.text), str):
+        text = whole(event.text)
+        if event.kind in _KINDS and not event.id and not event.call_id:
+            return event if text is event.text else PartDelta(text, event.kind)
+    try:
+        return _decode(_encode(event))
+    except UnicodeEncodeError:
+        return msgspec.convert(_without_surrogates(msgspec.to_builtins(event, enc_hook=_dump)), AnyEvent)
+
+
+def _dump(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json")
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{type(value).__qualname__} is no JSON")
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, dict):
+        fields = cast("dict[Any, Any]", value)
+        return {_without_surrogates(key): _without_surrogates(inner) for key, inner in fields.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_surrogates(item) for item in cast("list[Any]", value)]
+    return value
+
+
+_encode = msgspec.json.Encoder(enc_hook=_dump).encode
+_decode = msgspec.json.Decoder(AnyEvent).decode
+
+
+def unreadable(value: object, error: Exception | None = None) -> CallbackError:
     """The error for a value that is no answer."""
     kind = type(value)
     shown = (
@@ -166,7 +244,12 @@ def unreadable(value: object) -> CallbackError:
         if kind is dict
         else kind.__qualname__
     )
-    return CallbackError(f"The agent gave {shown}, which is no answer.", hint=f"It may give {ACCEPTED}.")
+    why = ""
+    if isinstance(error, KeyError):
+        why = f" (it has no {error})"
+    elif error is not None:
+        why = f" ({error})"
+    return CallbackError(f"The agent gave {shown}, which is no answer{why}.", hint=f"It may give {ACCEPTED}.")
 
 
 def _fields_of_message(message: Message) -> Fields:
@@ -198,7 +281,11 @@ def _content(content: object) -> Iterator[Loose]:
 
 
 def _text_of(content: object) -> str:
-    return "".join(item for item in _content(content) if isinstance(item, str))
+    """What a tool gave back, as text; as JSON where there is more than text in it."""
+    pieces = list(_content(content))
+    if all(isinstance(piece, str) for piece in pieces):
+        return "".join(cast("list[str]", pieces))
+    return _encode(content).decode()
 
 
 def _details(usage: Fields) -> dict[str, int] | None:
@@ -212,7 +299,8 @@ def _details(usage: Fields) -> dict[str, int] | None:
 
 
 def _from_agent_event(event: AgentEvent) -> Iterable[Loose]:
-    return _READERS[event.event](event.data)
+    events = _READERS[event.event](event.data)
+    return [*events, Custom("addition", event.addition)] if event.addition else events
 
 
 def _call_id(data: Fields) -> str:
@@ -239,10 +327,10 @@ def _call_chunk(data: Fields) -> list[Loose]:
 
 def _whole_result(data: Fields) -> list[Loose]:
     result = data.get("result", data.get("content", ""))
+    call_id, output = _call_id(data), result if isinstance(result, str) else _encode(result).decode()
     return [
-        *tool_result(
-            _call_id(data), result if isinstance(result, str) else msgspec.json.encode(result).decode()
-        )
+        PartStarted(kind="tool_result", name=data.get("name"), call_id=call_id),
+        *tool_result(call_id, output)[1:],
     ]
 
 
@@ -264,12 +352,13 @@ def _state(data: Fields) -> list[Loose]:
 
 
 def _human(data: Fields) -> list[Loose]:
+    schema: dict[str, Any] | None = data.get("schema")
+    more = {name: data[name] for name in ("type", "options", "default", "timeout") if name in data}
+    if more:
+        schema = {**(schema or {}), "x-input": more}
     return [
         InputRequired(
-            str(data.get("prompt") or ""),
-            str(data.get("id") or ""),
-            data.get("tool_call_id"),
-            data.get("schema"),
+            str(data.get("prompt") or ""), str(data.get("id") or ""), data.get("tool_call_id"), schema
         )
     ]
 

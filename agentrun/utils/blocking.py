@@ -28,6 +28,8 @@ _BLOCKING = {
     ("httpx", "request"),
     ("httpx", "stream"),
 }
+# `asyncio.to_thread(time.sleep, 1)` names what blocks, and runs it elsewhere
+_ELSEWHERE = frozenset(("to_thread", "run_sync", "run_in_executor", "submit", "Thread", "partial"))
 
 
 def find(function: object, depth: int = 4) -> str | None:
@@ -67,26 +69,41 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _named(code: CodeType, scope: dict[str, Any]) -> Iterator[tuple[object, str, int]]:
-    """The values that a function names as `name` or `module.name`, imports inside the function included."""
+    """The values that a function names as `name` or `module.name`, imports inside the function included.
+
+    Not those named right after a function that runs them elsewhere.
+    """
     line, value, path = code.co_firstlineno, None, ""
+    constant: object = None
+    before = last = ""  # the name before this one
     local: dict[str, Any] = {}
     for step in dis.get_instructions(code):
         line = _line(step) or line
         name = step.argval
+        if step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            last = name
+        elif step.opname in ("LOAD_GLOBAL", "LOAD_NAME") or name in local:
+            before, last = last, name
         if step.opname == "IMPORT_NAME":
-            value, path = _imported(name), name
+            # `import a.b` gives a; `from a.b import c` looks into a.b
+            path = name.partition(".")[0] if constant is None else name
+            value = _imported(path)
         elif step.opname == "STORE_FAST" and isinstance(value, ModuleType):
             local[name] = value
         elif step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             value, path = scope.get(name, vars(_imported("builtins")).get(name)), name
-            yield value, path, line
+            if before not in _ELSEWHERE:
+                yield value, path, line
         elif step.opname.startswith("LOAD_FAST") and name in local:
             value, path = local[name], name
         elif step.opname in ("LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM") and isinstance(value, ModuleType):
-            value, path = getattr(value, name, None), f"{path}.{name}"
-            yield value, path, line
+            value, path = vars(value).get(name), f"{path}.{name}"
+            if before not in _ELSEWHERE:
+                yield value, path, line
         elif step.opname not in ("PUSH_NULL", "CACHE", "RESUME", "NOP", "EXTENDED_ARG"):
             value = None
+            if step.opname == "LOAD_CONST":
+                constant = name
 
 
 def _line(step: Any) -> int | None:
@@ -119,4 +136,5 @@ def _blocks(value: object) -> bool:
         "head",
         "request",
         "options",
+        "Session",
     )

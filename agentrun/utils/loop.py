@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import sysconfig
@@ -16,6 +17,8 @@ try:
     from uvloop import new_event_loop
 except ImportError:  # not to be had on Windows
     from asyncio import new_event_loop
+
+logger = logging.getLogger(__name__)
 
 _LIBRARY_FOLDERS = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -39,6 +42,7 @@ class LoopThread:
         self._tasks: set[asyncio.Task[None]] = set()
         self._answered = threading.Event()
         self._watching = threading.Event()
+        self._stopping = False
         self._ended = False
         self.loop = new_event_loop()
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -77,7 +81,11 @@ class LoopThread:
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_forever()
+            while not self._stopping:
+                try:
+                    self.loop.run_forever()
+                except BaseException as error:  # SystemExit in a task of somebody's own; the others go on
+                    logger.error("A task on the loop of %s raised %r.", self._name, error, exc_info=error)
         finally:
             self._ended = True
             self._watching.set()
@@ -86,6 +94,7 @@ class LoopThread:
     async def _wind_up(self) -> None:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.loop.shutdown_asyncgens()
+        self._stopping = True
         self.loop.stop()
 
     def _watch(self) -> None:

@@ -36,8 +36,18 @@ class Threads:
             if self._idle >= len(self._work):
                 self._turn.notify()
             elif self._alive < self._limit:
-                self._alive += 1
-                threading.Thread(target=self._serve, name=self._name, daemon=True).start()
+                self._start()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more: those that are there take the work when they can
+            if not self._alive:
+                self._work.pop()
+                raise
+        else:
+            self._alive += 1
 
     def _serve(self) -> None:
         while (function := self._next()) is not None:
