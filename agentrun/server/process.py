@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -44,6 +45,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self._settings.is_worker:
             logger.info("Uvicorn running on %s (Press CTRL+C to quit)", self._where)
+        # modules live as long as the process: the garbage collector need not look at them again
+        gc.collect()
+        gc.freeze()
 
     async def on_tick(self, counter: int) -> bool:
         if self._settings.is_worker and os.getppid() != self._parent:

@@ -20,9 +20,8 @@ except ImportError:  # not to be had on Windows
 
 logger = logging.getLogger(__name__)
 
-_LIBRARY_FOLDERS = tuple(
-    {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
+_PACKAGES = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+_LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *_PACKAGES)
 _OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -110,7 +109,7 @@ class LoopThread:
             if not self._answered.wait(self._patience_s):
                 frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
                 place = where(frames.get(self._thread.ident or 0))
-                if place not in seen:
+                if place is not None and place not in seen:
                     seen.add(place)
                     self._on_stall(place)
                 self._answered.wait()
@@ -122,12 +121,16 @@ class LoopThread:
             self._watching.clear()
 
 
-def where(frame: FrameType | None) -> str:
-    """The innermost line of the user's own code in a stack."""
-    inner = frame
+def where(frame: FrameType | None) -> str | None:
+    """The innermost line of the user's own code in a stack; if there is none, of a package that is not ours."""
+    foreign = None
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith((*_LIBRARY_FOLDERS, _OWN_FOLDER, "<")):
-            return f"{file}:{frame.f_lineno} in {frame.f_code.co_name}"
+        if not file.startswith((_OWN_FOLDER, "<")):
+            place = f"{file}:{frame.f_lineno} in {frame.f_code.co_name}"
+            if not file.startswith(_LIBRARIES):
+                return place
+            if foreign is None and file.startswith(_PACKAGES):
+                foreign = place
         frame = frame.f_back
-    return f"{inner.f_code.co_filename}:{inner.f_lineno}" if inner else "an unknown place"
+    return foreign

@@ -38,7 +38,11 @@ class ChatEncoder:
         self._id = _completion_id(call.run_id)
         self._created = call.created
         self._model = model
-        options: dict[str, Any] = call.request.extra.get("stream_options") or {}
+        self._reasoning = _ReasoningFrames(reasoning_field)
+
+    def _open(self) -> None:
+        """What only a stream needs."""
+        options: dict[str, Any] = self._request.extra.get("stream_options") or {}
         self._with_usage = bool(options.get("include_usage"))
         head = _json.encode(
             {
@@ -53,9 +57,7 @@ class ChatEncoder:
         self._tail = tail + b"}\n\n"
         self._text_head = self._head + b'{"content":'
         self._text_tail = b"}" + self._tail
-        self._reasoning = _ReasoningFrames(reasoning_field)
         self._indices: dict[str, int] = {}
-        self._hidden: set[str] = set()
         self._usage: Usage | None = None
         self._said: list[str] = []
         self._count = self._with_usage
@@ -67,14 +69,17 @@ class ChatEncoder:
             return self._text_head + _json.encode(event.text) + self._text_tail
         match event:
             case RunStarted():
+                self._open()
                 return self._chunk({"role": "assistant", "content": "", "refusal": None})
             case PartStarted(kind="reasoning"):
                 return self._deltas(self._reasoning.start())
             case PartEnded(kind="reasoning"):
                 return self._deltas(self._reasoning.end())
             case PartDelta(kind="reasoning", text=text):
+                self._said.append(text)
                 return self._deltas(self._reasoning.delta(text))
             case PartDelta(kind="refusal", text=text):
+                self._said.append(text)
                 return self._chunk({"refusal": text})
             case PartStarted(kind="tool_call", origin="client"):
                 index = self._indices[event.id] = len(self._indices)
@@ -87,6 +92,7 @@ class ChatEncoder:
                     }
                 )
             case PartDelta(kind="tool_call", id=part) if part in self._indices:
+                self._said.append(event.text)
                 call = {"index": self._indices[part], "function": {"arguments": event.text}}
                 return self._chunk({"tool_calls": [call]})
             case PartEnded(kind="tool_call", id=part) if part in self._indices:
@@ -109,9 +115,7 @@ class ChatEncoder:
 
     def fold(self, events: Sequence[AnyEvent]) -> bytes:
         said = _Said(events)
-        usage = _usage_of(
-            self._request, said.usage, said.texts["text"] + said.texts["reasoning"] + said.arguments
-        )
+        usage = _usage_of(self._request, said.usage, "".join(said.said))
         message: dict[str, Any] = {"role": "assistant"}
         text = self._reasoning.whole(message, said.texts["reasoning"]) + said.texts["text"]
         has_text = bool(text) or not (said.calls or said.texts["refusal"])
@@ -204,29 +208,30 @@ class _Said:
         self.asides: list[AnyEvent] = []
         self.usage: Usage | None = None
         self.reason = "stop"
-        self.arguments = ""
+        self.said: list[str] = []
         for event in events:
-            match event:
-                case PartDelta(text, kind) if kind in texts:
-                    texts[kind].append(text)
-                case PartStarted(kind="tool_call", origin="client"):
+            kind = type(event)
+            if kind in (RunStarted, RunFailed):
+                continue
+            if isinstance(event, (PartStarted, PartDelta, PartEnded)):
+                if event.kind in texts:
+                    if isinstance(event, PartDelta):
+                        texts[event.kind].append(event.text)
+                        self.said.append(event.text)
+                elif isinstance(event, PartStarted) and event.origin == "client":
                     function = {"name": event.name, "arguments": ""}
                     calls[event.id] = {"id": event.call_id, "type": "function", "function": function}
-                case PartDelta(kind="tool_call", id=part) if part in calls:
-                    calls[part]["function"]["arguments"] += event.text
-                    self.arguments += event.text
-                case PartEnded(kind="tool_call", id=part) if part in calls:
-                    pass
-                case Usage():
-                    self.usage = event if self.usage is None else self.usage + event
-                case RunFinished(reason):
-                    self.reason = reason
-                case PartStarted() | PartEnded() if event.kind in texts:
-                    pass
-                case RunStarted() | RunFailed():
-                    pass
-                case _:
+                elif event.id not in calls:
                     self.asides.append(event)
+                elif isinstance(event, PartDelta):
+                    calls[event.id]["function"]["arguments"] += event.text
+                    self.said.append(event.text)
+            elif isinstance(event, Usage):
+                self.usage = event if self.usage is None else self.usage + event
+            elif isinstance(event, RunFinished):
+                self.reason = event.reason
+            else:
+                self.asides.append(event)
         self.texts = {kind: "".join(pieces) for kind, pieces in texts.items()}
         self.calls = list(calls.values())
 
