@@ -58,10 +58,19 @@ def openai_agents(name: str) -> Any:
     return Agent(name="helper", model=model(name), tools=[function_tool(get_weather)])
 
 
+def pydantic_ai(name: str) -> Any:
+    from pydantic_ai import Agent
+
+    from agentrun.integration.pydantic_ai import model
+
+    return Agent(model(name), tools=[get_weather])
+
+
 BUILDERS: dict[str, Callable[[str], Any]] = {
     "langchain": langchain,
     "langgraph": langgraph,
     "openai_agents": openai_agents,
+    "pydantic_ai": pydantic_ai,
 }
 
 

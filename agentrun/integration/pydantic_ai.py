@@ -1,0 +1,183 @@
+"""Pydantic AI: models by name, and an Agent as it is.
+
+from agentrun.integration.pydantic_ai import model
+
+AgentRunServer(invoke_agent=Agent(model("my-model"))).start()
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+import msgspec
+
+from agentrun.agent import Callback
+from agentrun.errors import MissingExtra
+from agentrun.events import InputRequired, Loose, PartDelta, PartStarted, Usage, reasoning, tool_result
+from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.messages import AgentRequest, Audio, Image, Message, Role, Text
+from agentrun.models import Model, resolve
+
+try:
+    from pydantic_ai import Agent, BinaryContent, DeferredToolRequests, ImageUrl
+    from pydantic_ai.messages import (
+        ModelMessage,
+        ModelRequest,
+        ModelResponse,
+        SystemPromptPart,
+        TextPart,
+        ToolCallPart,
+        ToolReturnPart,
+        UserPromptPart,
+    )
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+except ImportError as error:
+    raise MissingExtra("Pydantic AI", "pydantic-ai") from error
+
+
+def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> OpenAIChatModel:
+    """The model of this name; `model` asks for another of the same provider. Options are those of OpenAIChatModel."""
+    found = resolve(name, **({} if model is None else {"model": model}))
+    return OpenAIChatModel(found.id, provider=OpenAIProvider(openai_client=found.async_client), **options)
+
+
+def adapt(agent: object) -> Callback | None:
+    """A callback that runs an Agent; one whose `deps_type` is AgentRequest gets the request."""
+    if not isinstance(agent, Agent):
+        return None
+    known = cast("Agent[Any, Any]", agent)
+
+    async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
+        *history, last = [part for message in request.messages for part in _messages(message)]
+        prompt = None
+        if isinstance(last, ModelRequest) and isinstance(last.parts[-1], UserPromptPart):
+            prompt = last.parts[-1].content
+        else:
+            history.append(last)
+        deps = request if known.deps_type is AgentRequest else None
+        reading = _Reading()
+        async with known.run_stream_events(prompt, message_history=history, deps=deps) as events:
+            async for event in events:
+                for loose in reading.read(event):
+                    yield loose
+
+    return invoke_agent
+
+
+class _Reading:
+    """A structured answer comes as a call of a tool that is none: it is held back until that is known."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, str] = {}
+        self._answers: set[str] = set()
+        self._held: PartStarted | None = None
+        self._beginning = ""
+
+    def read(self, event: Any) -> Iterator[Loose]:
+        kind = event.event_kind
+        if kind == "final_result":
+            if event.tool_call_id is not None:
+                self._answers.add(event.tool_call_id)
+                self._held = None
+            return
+        if self._held is not None:
+            held, self._held = self._held, None
+            yield held
+            if self._beginning:
+                yield PartDelta(self._beginning, "tool_call", call_id=held.call_id)
+        match kind:
+            case "part_start":
+                yield from self._started(event.index, event.part)
+            case "part_delta":
+                yield from self._delta(event.index, event.delta)
+            case "function_tool_result":
+                part = event.part
+                failed = part.part_kind == "retry-prompt" or getattr(part, "outcome", "success") != "success"
+                yield from tool_result(part.tool_call_id, _text(part.content), failed=failed)
+            case "agent_run_result":
+                yield from _result(event.result)
+            case _:
+                pass
+
+    def _started(self, index: int, part: Any) -> Iterator[Loose]:
+        match part.part_kind:
+            case "text":
+                yield part.content
+            case "thinking":
+                yield reasoning(part.content)
+            case "tool-call":
+                self._calls[index] = part.tool_call_id
+                self._held = PartStarted(
+                    kind="tool_call", name=part.tool_name, call_id=part.tool_call_id, origin="agent"
+                )
+                self._beginning = _text(part.args) if part.args else ""
+            case _:
+                pass
+
+    def _delta(self, index: int, delta: Any) -> Iterator[Loose]:
+        match delta.part_delta_kind:
+            case "text":
+                yield delta.content_delta
+            case "thinking" if delta.content_delta:
+                yield reasoning(delta.content_delta)
+            case "tool_call" if delta.args_delta and self._calls.get(index) not in self._answers:
+                yield PartDelta(_text(delta.args_delta), "tool_call", call_id=self._calls.get(index))
+            case _:
+                pass
+
+
+def _result(result: Any) -> Iterator[Loose]:
+    output = result.output
+    if isinstance(output, DeferredToolRequests):
+        for call in output.approvals:
+            yield InputRequired(f"May {call.tool_name} be called?", call_id=call.tool_call_id)
+    elif not isinstance(output, str) and output is not None:
+        yield _text(output)
+    used = result.usage
+    yield Usage(used.input_tokens, used.output_tokens)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    dump = getattr(value, "model_dump_json", None)
+    return msgspec.json.encode(value, enc_hook=str).decode() if dump is None else cast("str", dump())
+
+
+def _messages(message: Message) -> Iterator[ModelMessage]:
+    match message.role:
+        case Role.ASSISTANT:
+            parts: list[Any] = [TextPart(message.text)] if message.text else []
+            parts += [ToolCallPart(call.name, call.arguments, call.id) for call in message.tool_calls or ()]
+            yield ModelResponse(parts)
+        case Role.TOOL:
+            name, call_id = message.name or "tool", message.tool_call_id or ""
+            yield ModelRequest([ToolReturnPart(name, message.text, call_id)])
+        case Role.SYSTEM | Role.DEVELOPER:
+            yield ModelRequest([SystemPromptPart(message.text)])
+        case _:
+            yield ModelRequest([UserPromptPart(_content(message))])
+
+
+def _content(message: Message) -> str | list[Any]:
+    if not isinstance(message.content, list):
+        return message.text
+    content: list[Any] = []
+    for part in message.content:
+        match part:
+            case Text(text):
+                content.append(text)
+            case Image(url) if url.startswith("data:"):
+                content.append(BinaryContent.from_data_uri(url))
+            case Image(url):
+                content.append(ImageUrl(url))
+            case Audio(data, format):
+                content.append(BinaryContent.from_data_uri(f"data:audio/{format};base64,{data}"))
+            case _:
+                pass
+    return content
+
+
+__all__ = ["adapt", "model", "sandbox_toolset"]
