@@ -21,11 +21,12 @@ class Child:
         self._line.setblocking(False)
         self._is_warm = False
         # Without env= a child inherits what putenv set, so this process need not read its environment.
+        inherited = (theirs.fileno(), listener.fileno())
         os.putenv("AGENTRUN_FD", str(listener.fileno()))
         os.putenv("AGENTRUN_SHUTDOWN_TIMEOUT_S", str(_DRAIN_S))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "agentrun.cli.warm", str(app), str(theirs.fileno())],
-            pass_fds=[listener.fileno(), theirs.fileno()],
+            [sys.executable, "-m", "agentrun.cli.warm", str(app), *map(str, inherited)],
+            pass_fds=inherited,
         )
         theirs.close()
         self.pid = self._process.pid
@@ -51,7 +52,7 @@ class Child:
     def end(self, *, told_already: bool = False) -> None:
         """End it, by force if it takes too long."""
         if not told_already:
-            self._process.terminate()
+            self._line.close()
         try:
             self._process.wait(_END_WITHIN_S)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):

@@ -21,14 +21,17 @@ from pathlib import Path
 from types import ModuleType
 
 
-def main(path: str, line: socket.socket) -> None:
-    """Wait for a byte on `line`, then run the program at `path` as if Python had been started with it."""
+def main(path: str, line: socket.socket, listener: int) -> None:
+    """Wait for a byte on `line`, then run the program at `path` as if Python had been started with it.
+
+    The program serves on the file descriptor `listener`, and ends when `line` does.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C before that is for the parent
     with suppress(Exception):  # whatever is wrong with the app shows when it runs
         _import_ahead(Path(path))
     if not _told_to_go(line):
         return
-    threading.Thread(target=_end_with_parent, args=(line,), name="parent", daemon=True).start()
+    threading.Thread(target=_end_with, args=(line, listener), name="parent", daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(_become(path))
 
@@ -64,10 +67,19 @@ def _is_part_of(folder: Path, name: str) -> bool:
     return any("site-packages" not in place for place in own)
 
 
-def _end_with_parent(line: socket.socket) -> None:
+def _end_with(line: socket.socket, listener: int) -> None:
     with suppress(OSError):  # a reset, when the parent was killed
         line.recv(1)
+    with suppress(OSError):
+        _stop_accepting(listener)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop_accepting(listener: int) -> None:
+    """Leave who comes now to the next child: a server told to end would still take them in, to send them away."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody_s:
+        nobody_s.setblocking(False)
+        os.dup2(nobody_s.fileno(), listener)
 
 
 def _become(path: str) -> int:
@@ -86,4 +98,4 @@ def _become(path: str) -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))
+    main(sys.argv[1], socket.socket(fileno=int(sys.argv[2])), int(sys.argv[3]))

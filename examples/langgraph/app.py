@@ -5,6 +5,11 @@ python examples/langgraph/app.py, then:  agentrun invoke "What is 6 * 7?"
 Needs LangGraph: pip install langgraph langchain-openai. Without a key the built-in model stands in.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# LangGraph's own types are partial.
+
+from typing import Any
+
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -32,6 +37,7 @@ graph.add_node("tools", ToolNode([multiply]))
 graph.add_edge(START, "think")
 graph.add_conditional_edges("think", tools_condition)
 graph.add_edge("tools", "think")
+agent: Any = graph.compile()
 
 if __name__ == "__main__":
-    AgentRunServer(invoke_agent=graph.compile()).start()
+    AgentRunServer(invoke_agent=agent).start()

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -65,6 +66,31 @@ def test_a_save_is_served_within_a_second(dev: StartDev, project: Path):
         answers.append(time.monotonic() - saved)
         assert _ask(url) == str(number)
     assert min(answers) < 1
+
+
+def test_nobody_is_refused_while_it_restarts(dev: StartDev, project: Path):
+    running = dev(project)
+    url = running.until("ready")["url"]
+    done = threading.Event()
+    statuses: list[int] = []
+
+    def ask_on() -> None:
+        body = {"messages": [{"role": "user", "content": "hi"}]}
+        while not done.is_set():
+            answer = httpx.post(f"{url}/openai/v1/chat/completions", json=body, timeout=PATIENCE_S)
+            statuses.append(answer.status_code)
+
+    with ThreadPoolExecutor() as callers:
+        asking = [callers.submit(ask_on) for _ in range(2)]
+        for number in range(3):
+            running.until("warm")
+            _save(project, APP.format(answer=number))
+            running.until("ready")
+        done.set()
+        for caller in asking:
+            caller.result(PATIENCE_S)
+    assert len(statuses) > 10
+    assert set(statuses) == {200}
 
 
 def test_a_syntax_error_is_shown_and_callers_wait_until_it_is_mended(dev: StartDev, project: Path):
