@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,7 @@ from agentrun.utils import ids
 if TYPE_CHECKING:
     from agentrun.run.runs import Runs
 
+logger = logging.getLogger(__name__)
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 
 OnDisconnect = Literal["cancel", "continue"]
@@ -53,8 +55,8 @@ class Run:
 
     __slots__ = (
         "_agent", "_cancel_reason", "_completer", "_inbox", "_noticed", "_nudged", "_nudged_at", "_runs",
-        "_task", "_waiters", "closing", "created", "ended", "ending", "error", "finished", "first_output", "id",
-        "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
+        "_stop", "_waiters", "closing", "created", "ended", "ending", "error", "finished", "first_output",
+        "held_up", "id", "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +83,8 @@ class Run:
         self.error: BaseException | None = None
         self.usage: Usage | None = None
         self.readers = 0
-        self.slowest = 0  # how far the slowest reader has come
+        self.slowest = 0  # how far the readers have come
+        self.held_up = 0.0  # when the agent was last seen to wait for them
         self.log = Log()
         self._agent = agent
         self._runs = runs
@@ -90,7 +93,7 @@ class Run:
         self._waiters: list[asyncio.Future[None]] | None = None
         self._nudged = False
         self._nudged_at = 0.0
-        self._task: asyncio.Task[None] | None = None
+        self._stop: Callable[[], object] | None = None  # cancels the agent's task, where it has one
         self._cancel_reason: RunFailed | None = None
         offered = frozenset(tool.name for tool in request.tools) if request.tools else _NOTHING
         self._completer: Completer | None = Completer(self.log.append, offered)
@@ -105,28 +108,27 @@ class Run:
             self._runs.notify(self)
 
     @property
-    def _full(self) -> bool:
+    def full(self) -> bool:
+        """Whether the agent has to wait for its readers."""
         behind = len(self.log) - self.slowest if self.readers else 0
         return not self.closing and len(self._inbox) + behind > _MAX_BEHIND
 
     async def room(self) -> None:
         await asyncio.sleep(0)
         # a full log is rare; an event set for every value would not be
-        while self._full:  # noqa: ASYNC110
+        while self.full:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def wait_room(self) -> None:
-        while self._full:
+        while self.full:
             time.sleep(0.005)
 
     async def _drive(self) -> None:
         """Run the agent in a task of the agents' loop."""
         try:
             await self._agent.run(self.request, self)
-        except asyncio.CancelledError:
-            self.put(_End(cancelled=True))
-        except Exception as error:
-            self.put(_End(error))
+        except BaseException as error:  # SystemExit would end the loop, and every other Run with it
+            self.put(self._broken_off(error))
         else:
             self.put(_End(cancelled=self.closing))
 
@@ -137,13 +139,25 @@ class Run:
             if self._agent.sync:
                 rest = self._agent.run_in_thread(self.request, self)
                 if rest is not None:
-                    on_own_loop(rest)
+                    on_own_loop(rest, self._stoppable)
             else:
-                on_own_loop(self._agent.run(self.request, self))
+                on_own_loop(self._agent.run(self.request, self), self._stoppable)
         except BaseException as error:  # SystemExit in a thread must not leave the Run without an end
-            self.put(_End(error))
+            self.put(self._broken_off(error))
         else:
             self.put(_End(cancelled=self.closing))
+
+    def _broken_off(self, error: BaseException) -> _End:
+        """A CancelledError is a cancelled Run only if somebody cancelled it: agents have tasks of their own."""
+        if self.closing and isinstance(error, asyncio.CancelledError):
+            return _End(cancelled=True)
+        return _End(error)
+
+    def _stoppable(self, stop: Callable[[], object]) -> None:
+        """From now on the agent can be stopped so."""
+        self._stop = stop
+        if self.closing:
+            self._stop_agent()
 
     # --- the server's side
 
@@ -161,7 +175,7 @@ class Run:
             self.put(_End(cancelled=True))
             return
         token = current_run.set(self)
-        self._task = self._runs.worker.create_task(self._drive())
+        self._stop = self._runs.worker.create_task(self._drive()).cancel
         current_run.reset(token)
 
     def absorb(self) -> None:
@@ -172,18 +186,21 @@ class Run:
             return
         inbox, feed = self._inbox, completer.feed
         end: _End | None = None
-        while inbox:
-            item = inbox.popleft()
-            if type(item) is str:
-                feed(item)
-            elif isinstance(item, _End):
-                end = item
-                self._end(end, completer)
-                break
-            else:
-                if isinstance(item, Usage):
-                    self.usage = item if self.usage is None else self.usage + item
-                feed(item)
+        try:
+            while inbox:
+                item = inbox.popleft()
+                if type(item) is str:
+                    feed(item)
+                elif isinstance(item, _End):
+                    end = item
+                    self._end(end, completer)
+                    break
+                else:
+                    if isinstance(item, Usage):
+                        self.usage = item if self.usage is None else self.usage + item
+                    feed(item)
+        except Exception as error:  # it must not stay without an end, nor keep other Runs waiting
+            self._end(_End(error), completer)
         now = time.time()
         if self.first_output is None and len(self.log) > 1:
             self.first_output = now
@@ -191,31 +208,38 @@ class Run:
         if len(self.log) > _MAX_EVENTS:
             self.cancel(RunFailed("output_too_long", f"The agent gave more than {_MAX_EVENTS:,} events."))
         elif completer.ending is not None:
-            self._conclude(completer.ending, agent_is_done=end is not None)
+            if end is None:  # it reported its own failure and may still be going
+                self.closing = True
+                self._runs.worker.call(self._stop_agent)
+            else:
+                self._stop = None
+            self._conclude(completer.ending)
         self._wake()
 
     def cancel(self, failure: RunFailed | None = None) -> None:
         """Stop the agent. Readers see `run.finished: cancelled`, or `failure` at once."""
-        if self.closing or self.ended:
+        if self.ended:
             return
-        self.closing = True
-        self._cancel_reason = failure
-        self._runs.worker.call(self._cancel_task)
+        first, self.closing = not self.closing, True
+        if first:
+            self._runs.worker.call(self._stop_agent)
         if failure is not None:
+            self._cancel_reason = failure
             self._cut()
-        else:
+        elif first:
             asyncio.get_running_loop().call_later(_CANCEL_GRACE_S, self._cut)
 
-    def _cancel_task(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+    def _stop_agent(self) -> None:
+        stop, self._stop = self._stop, None  # a second time would break off the agent's cleaning up
+        if stop is not None:
+            stop()
 
     def _cut(self) -> None:
         """End it for its readers, whether or not the agent has come to its end."""
         if self._completer is not None:
             ending = self._end(_End(cancelled=True), self._completer)
             self.log.stamp(time.time())
-            self._conclude(ending, agent_is_done=True)
+            self._conclude(ending)
             self._wake()
 
     async def read(self, index: int = 0) -> AsyncIterator[list[AnyEvent]]:
@@ -235,6 +259,7 @@ class Run:
 
     async def changed(self) -> None:
         """Wait until there is more in the log, or a nudge."""
+        self.slowest = len(self.log)
         waiter = asyncio.get_running_loop().create_future()
         if self._waiters is None:
             self._waiters = [waiter]
@@ -278,13 +303,15 @@ class Run:
     def _end(self, end: _End, completer: Completer) -> RunFinished | RunFailed:
         if self._cancel_reason is not None:
             return completer.fail(self._cancel_reason)
-        if end.error is not None:
+        if end.error is not None and not self.closing:
             self.error = end.error
             return completer.fail(self._runs.describe(end.error, self))
-        reason: Reason | None = "cancelled" if end.cancelled else None
+        if end.error is not None:
+            logger.warning("run %s: the agent raised on being cancelled", self.id, exc_info=end.error)
+        reason: Reason | None = "cancelled" if end.cancelled or self.closing else None
         return completer.finish(reason)
 
-    def _conclude(self, ending: RunFinished | RunFailed, *, agent_is_done: bool) -> None:
+    def _conclude(self, ending: RunFinished | RunFailed) -> None:
         self.ended = True
         self.finished = time.time()
         self.ending = ending
@@ -292,11 +319,6 @@ class Run:
         self._completer = None
         self._inbox = _IGNORED
         self.request.connection = None
-        if not agent_is_done:  # it reported its own failure and may still be going
-            self.closing = True
-            self._runs.worker.call(self._cancel_task)
-        else:
-            self._task = None
         self.log.compact()
         self._runs.concluded(self)
 

@@ -16,6 +16,7 @@ from agentrun.events import RunFailed
 from agentrun.messages import AgentRequest
 from agentrun.run.run import OnDisconnect, Run
 from agentrun.run.worker import Worker
+from agentrun.utils.unicode import whole
 
 logger = logging.getLogger(__name__)
 _TICK_S = 0.1
@@ -51,15 +52,17 @@ class Runs:
         self.active: dict[str, Run] = {}
         self._kept: OrderedDict[str, Run] = OrderedDict()
         self.queue: deque[asyncio.Future[None]] = deque()
+        self._granted = 0  # places given to those who waited, but not taken yet
         self._changed: deque[Run] = deque()
         self._woken = False
-        self._ticking = False
+        self._ticking: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def open(self) -> None:
         """Take the running loop as the server's. Called by the first Run where nobody did."""
         self._loop = asyncio.get_running_loop()
-        self.draining = False
+        self.draining = self._woken = False
+        self._changed.clear()
         self.worker = Worker(self.limits.max_threads)
         self.worker.start()
 
@@ -70,6 +73,9 @@ class Runs:
         self.draining = True
         self.cut("The server is shutting down.")
         await asyncio.to_thread(self.worker.stop, _CLEAN_UP_S)
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
         self._loop = None
 
     def cut(self, message: str) -> None:
@@ -93,13 +99,12 @@ class Runs:
             raise Unavailable("The server is shutting down.", headers={"retry-after": "1"})
         if self._loop is None:
             self.open()
-        if len(self.active) >= self.limits.max_runs or self.queue:
+        if len(self.active) + self._granted >= self.limits.max_runs or self.queue:
             await self._wait_for_place()
         run = Run(self, agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect)
         self.active[run.id] = run
-        if not self._ticking:
-            self._ticking = True
-            asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+        if self._ticking is None:
+            self._ticking = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
         run.start()
         return run
 
@@ -111,19 +116,30 @@ class Runs:
             )
         place = asyncio.get_running_loop().create_future()
         self.queue.append(place)
+        taken = False
         try:
             await asyncio.wait_for(place, self.limits.queue_timeout_s or None)
+            if self.draining:
+                raise Unavailable("The server is shutting down.", headers={"retry-after": "1"})
+            taken = True
         except asyncio.TimeoutError:
             raise RateLimited(
                 f"No run finished within {self.limits.queue_timeout_s:g} s.", headers={"retry-after": "5"}
             ) from None
         finally:
-            if not place.done() or place.cancelled():
-                self._forget_place(place)
+            if place.done() and not place.cancelled():
+                self._granted -= 1
+            elif place in self.queue:
+                self.queue.remove(place)
+            if not taken:
+                self._give_places()
 
-    def _forget_place(self, place: asyncio.Future[None]) -> None:
-        if place in self.queue:
-            self.queue.remove(place)
+    def _give_places(self) -> None:
+        while self.queue and len(self.active) + self._granted < self.limits.max_runs:
+            place = self.queue.popleft()
+            if not place.done():
+                self._granted += 1
+                place.set_result(None)
 
     # --- looking up
 
@@ -161,24 +177,18 @@ class Runs:
         self._kept[run.id] = run
         if len(self._kept) > self.limits.kept_runs:
             self._kept.popitem(last=False)
-        while self.queue and len(self.active) < self.limits.max_runs:
-            place = self.queue.popleft()
-            if not place.done():
-                place.set_result(None)
-                break
+        self._give_places()
         self._on_end(run)
 
     def describe(self, error: BaseException, run: Run) -> RunFailed:
         """What the caller is told of an exception: all of our own errors, of others only the type."""
         if isinstance(error, AgentRunError):
-            return RunFailed(error.code, str(error))
-        logger.error("run %s: the agent raised %s", run.id, type(error).__name__, exc_info=error)
+            return RunFailed(error.code, whole(str(error)))
+        kind = _kind(error)
+        logger.error("run %s: the agent raised %s", run.id, kind, exc_info=error)
         if self._debug:
-            return RunFailed("agent_error", f"The agent raised {type(error).__name__}: {error}")
-        return RunFailed(
-            "agent_error",
-            f"The agent raised {type(error).__name__}. The server's log has more under {run.id}.",
-        )
+            return RunFailed("agent_error", whole(f"The agent raised {kind}: {error}"))
+        return RunFailed("agent_error", f"The agent raised {kind}. The server's log has more under {run.id}.")
 
     # --- time
 
@@ -197,9 +207,10 @@ class Runs:
                 break
             self._kept.popitem(last=False)
         if self.active or self._kept:
-            asyncio.get_running_loop().call_later(_TICK_S if self.active else 1.0, self._tick)
+            wait_s = _TICK_S if self.active else 1.0
+            self._ticking = asyncio.get_running_loop().call_later(wait_s, self._tick)
         else:
-            self._ticking = False
+            self._ticking = None
 
     def _overdue(self, run: Run, now: float) -> str | None:
         limits = self.limits
@@ -208,6 +219,15 @@ class Runs:
         if run.first_output is None:
             if limits.first_event_timeout_s and now - run.created > limits.first_event_timeout_s:
                 return f"The agent said nothing within {limits.first_event_timeout_s:g} s."
-        elif limits.idle_timeout_s and now - run.last_output > limits.idle_timeout_s:
+        elif run.full:
+            run.held_up = now
+        elif limits.idle_timeout_s and now - max(run.last_output, run.held_up) > limits.idle_timeout_s:
             return f"The agent fell silent for {limits.idle_timeout_s:g} s."
         return None
+
+
+def _kind(error: BaseException) -> str:
+    """Its type; of a group, the types in it as well."""
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    name = type(error).__name__
+    return f"{name} ({', '.join(_kind(one) for one in inner)})" if inner else name
