@@ -60,8 +60,6 @@ class ProtocolEndpoint:
         self._on_disconnect: OnDisconnect = on_disconnect
         self._catalog = catalog
         self._retries = Retries(runs)
-        self._places = runs.limits.max_runs + runs.limits.max_queued
-        self._most = (b"x-ratelimit-limit-requests", b"%d" % self._places)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = Headers(scope["headers"])
@@ -69,13 +67,12 @@ class ProtocolEndpoint:
         headers: RawHeaders = [
             (b"x-request-id", request_id.encode()),
             *self._protocol.headers,
-            self._most,
-            self._left(),
         ]
         try:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(f"{scope['path']} takes POST only.", headers={"allow": "POST"})
             owner = self._keys.owner(sent)
+            _check_content_type(sent)
             body = await read_body(sent, receive, self._max_body_bytes)
             last = sent.get("last-event-id")
             if last:
@@ -115,11 +112,6 @@ class ProtocolEndpoint:
     def encoder(self, run: Run) -> Encoder:
         """A fresh encoder for an answer made of `run`."""
         return self._protocol.encoder(Call(run_id=run.id, created=int(run.created), request=run.request))
-
-    def _left(self) -> tuple[bytes, bytes]:
-        """How many more Runs may be asked for now."""
-        left = self._places - len(self._runs.active) - len(self._runs.queue)
-        return (b"x-ratelimit-remaining-requests", b"%d" % left)
 
     def _decode(self, scope: Scope, receive: Receive, body: bytes, headers: Headers) -> AgentRequest:
         request = self._protocol.decode(body, headers)
@@ -229,6 +221,21 @@ def _until(run: Run, last: int) -> Iterator[AnyEvent]:
             # merged by now, and `last` is within it
             yield structs.replace(event, text=event.text[: len(event.text) - len(rest.text)])
         return
+
+
+def _check_content_type(headers: Headers) -> None:
+    """Only JSON: a web page may send other types, or none, to any server without asking it first (CORS)."""
+    kind = headers.get("content-type")
+    if kind is None:
+        allowed = "origin" not in headers
+    else:
+        kind = kind.partition(";")[0].strip().lower()
+        allowed = kind == "application/json" or kind.endswith("+json")
+    if not allowed:
+        raise RequestError(
+            f"The content-type is {kind or 'missing'}; it has to be application/json.",
+            code="unsupported_content_type",
+        )
 
 
 def request_id_of(headers: Headers) -> str:
