@@ -21,7 +21,7 @@ Numbers = dict[str, float]
 BURST, DRIP, DRIP_MS, HELD = 200, 50, 20, 50  # tokens, tokens, between two of these, tokens
 SLEEPERS, SLEEP_MS = 20, 500
 WATCH_MS = {"async": 20, "sync": 100}
-NEVER_S = 3.0
+NEVER_S = 2.0
 _MODULES = {"agentrun": "agentrun.server", "fastapi": "fastapi, uvicorn, sse_starlette"}
 
 

@@ -16,9 +16,9 @@ class Plan(NamedTuple):
     """How long everything is measured."""
 
     rounds: int = 5
-    seconds: float = 1.5
-    drip_seconds: float = 2.5
-    closings: int = 5
+    seconds: float = 1.2
+    drip_seconds: float = 2.0
+    closings: int = 3
     held: int = 1000
 
 

@@ -21,6 +21,7 @@ class Row(NamedTuple):
     ratio_to: str = ""
     at_least: float | None = None
     at_most: float | None = None
+    inverted: bool = False  # the other's divided by this one's
 
     @property
     def target(self) -> str:
@@ -29,6 +30,7 @@ class Row(NamedTuple):
         return "at most " + self.form.format(self.at_most) if self.at_most is not None else ""
 
     def met(self, value: float) -> str:
+        value = round(value, 2)  # as it is shown
         if self.at_least is None and self.at_most is None:
             return ""
         good = value >= self.at_least if self.at_least is not None else value <= self.at_most
@@ -38,7 +40,9 @@ class Row(NamedTuple):
 _MS, _COUNT = "{:.1f} ms", "{:,.0f}"
 TARGETS = [
     Row("Whole answers/s, × raw", "whole", "rate", ratio_to="raw", at_least=0.5),
+    Row("the same, from CPU per answer", "whole", "cpu_us", ratio_to="raw", inverted=True),
     Row("Bursts of 200 tokens, tokens/s, × raw", "burst", "rate", ratio_to="raw", at_least=3.5),
+    Row("the same, from CPU per token", "burst", "cpu_us", ratio_to="raw", inverted=True),
     Row("64 slow streams, CPU per token, × raw", "drip64", "cpu_us", ratio_to="raw"),
     Row("512 slow streams, CPU per token, × raw", "drip512", "cpu_us", ratio_to="raw", at_most=1.6),
     Row("2,000 slow streams, CPU per token, × raw", "drip2000", "cpu_us", ratio_to="raw"),
@@ -92,9 +96,10 @@ def values(results: Results, row: Row, peer: str) -> list[float]:
     if not row.ratio_to:
         return [numbers[row.key] for numbers in mine if row.key in numbers]
     others = results.get(row.case, {}).get(row.ratio_to, [])
-    return [
-        a[row.key] / b[row.key] for a, b in zip(mine, others, strict=False) if row.key in a and b.get(row.key)
+    pairs = [
+        (a[row.key], b[row.key]) for a, b in zip(mine, others, strict=False) if row.key in a and row.key in b
     ]
+    return [b / a if row.inverted else a / b for a, b in pairs]
 
 
 def markdown(results: Results) -> str:
