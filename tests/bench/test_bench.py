@@ -27,7 +27,7 @@ def test_bench_measures_and_writes_its_tables(tmp_path: Path) -> None:
         "--seconds",
         "0.1",
         "--only",
-        "whole,burst,drip64,close",
+        "whole,drip64,close",
         "--peers",
         "raw,agentrun",
     ]
@@ -37,7 +37,7 @@ def test_bench_measures_and_writes_its_tables(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     measured = json.loads((tmp_path / "all.json").read_text("utf-8"))
     assert measured["whole"]["agentrun"][0]["rate"] > 0
-    assert measured["burst"]["agentrun"][0]["cpu_us"] > 0
+    assert measured["drip64"]["agentrun"][0]["cpu_us"] > 0
     assert measured["close"]["agentrun"][0]["async_ms"] < 2000
     text = page.read_text("utf-8")
     assert text.startswith("before\n<!-- bench:begin -->") and text.endswith("<!-- bench:end -->\nafter\n")
