@@ -59,6 +59,10 @@ class Sink(Protocol):
 
     def wait_room(self) -> None: ...
 
+    def stops(self) -> None:
+        """The agent has seen that it is to stop, and cleans up: it need not be cancelled any more."""
+        ...
+
 
 class Agent:
     """The user's callable, looked at once: what it is, and how it is to be run.
@@ -120,6 +124,7 @@ async def _pour_stream(answer: AsyncIterable[object], sink: Sink, intake: Intake
             else:
                 _give(value, sink, intake)
             if sink.closing:
+                sink.stops()
                 break
             turn -= 1
             if not turn:

@@ -7,7 +7,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from agentrun.agent import Agent
@@ -55,7 +57,7 @@ class Run:
 
     __slots__ = (
         "_agent", "_cancel_reason", "_completer", "_inbox", "_noticed", "_nudged", "_nudged_at", "_runs",
-        "_stop", "_waiters", "closing", "created", "ended", "ending", "error", "finished", "first_output",
+        "_stop", "_stops", "_waiters", "closing", "created", "ended", "ending", "error", "finished", "first_output",
         "held_up", "id", "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
     )  # fmt: skip
 
@@ -94,6 +96,7 @@ class Run:
         self._nudged = False
         self._nudged_at = 0.0
         self._stop: Callable[[], object] | None = None  # cancels the agent's task, where it has one
+        self._stops = False  # the agent does so without being cancelled
         self._cancel_reason: RunFailed | None = None
         offered = frozenset(tool.name for tool in request.tools) if request.tools else _NOTHING
         self._completer: Completer | None = Completer(self.log.append, offered)
@@ -123,6 +126,9 @@ class Run:
         while self.full:
             time.sleep(0.005)
 
+    def stops(self) -> None:
+        self._stops = True
+
     async def _drive(self) -> None:
         """Run the agent in a task of the agents' loop."""
         try:
@@ -134,6 +140,9 @@ class Run:
 
     def _drive_in_thread(self) -> None:
         """Run the agent in this thread."""
+        if self.closing:
+            self.put(_End(cancelled=True))
+            return
         current_run.set(self)
         try:
             if self._agent.sync:
@@ -153,11 +162,20 @@ class Run:
             return _End(cancelled=True)
         return _End(error)
 
-    def _stoppable(self, stop: Callable[[], object]) -> None:
-        """From now on the agent can be stopped so."""
+    def _stoppable(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+        """From now on the agent can be stopped by cancelling a task on a loop of its own."""
+
+        def stop() -> None:
+            with suppress(RuntimeError):  # the loop is closed: it has come to its end
+                loop.call_soon_threadsafe(self._cancel, task)
+
         self._stop = stop
         if self.closing:
             self._stop_agent()
+
+    def _cancel(self, task: asyncio.Task[None]) -> None:
+        if not self._stops:
+            task.cancel()
 
     # --- the server's side
 
@@ -175,7 +193,7 @@ class Run:
             self.put(_End(cancelled=True))
             return
         token = current_run.set(self)
-        self._stop = self._runs.worker.create_task(self._drive()).cancel
+        self._stop = partial(self._cancel, self._runs.worker.create_task(self._drive()))
         current_run.reset(token)
 
     def absorb(self) -> None:
@@ -277,6 +295,10 @@ class Run:
         if self._waiters is not None and now - max(self._nudged_at, self.last_output) > silence_s:
             self._nudged, self._nudged_at = True, now
             self._wake()
+
+    def soon(self, function: Callable[[], object]) -> None:
+        """Call `function` within a tenth of a second, for less than a timer of its own costs."""
+        self._runs.soon.append(function)
 
     def leave(self, *, grace_s: float = 0.0) -> None:
         """A reader's client has gone. The last one takes the Run with it, unless it is to continue."""

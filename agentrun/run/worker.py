@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 
 from agentrun.utils.loop import LoopThread
@@ -48,18 +47,15 @@ class Worker:
         self._threads.run(function)
 
 
-def on_own_loop(awaitable: Awaitable[None], stoppable: Callable[[Callable[[], object]], object]) -> None:
-    """Run to its end on a loop of this thread's own. `stoppable` is told how to cancel it from another thread."""
+def on_own_loop(
+    awaitable: Awaitable[None], started: Callable[[asyncio.AbstractEventLoop, asyncio.Task[None]], object]
+) -> None:
+    """Run to its end on a loop of this thread's own. `started` is told by which task."""
 
     async def run() -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        task = asyncio.current_task()
         assert task is not None
-
-        def stop() -> None:
-            with suppress(RuntimeError):  # the loop is closed: it has come to its end
-                loop.call_soon_threadsafe(task.cancel)
-
-        stoppable(stop)
+        started(asyncio.get_running_loop(), task)
         await awaitable
 
     asyncio.run(run())
