@@ -89,7 +89,6 @@ def test_fastapi_mount_serves_both(serve_program: Serve):
 
 
 def test_langgraph_calls_its_tool(serve_program: Serve):
-    pytest.importorskip("agentrun.integration.langgraph")
     answer = agentrun("invoke", "--url", serve_program(EXAMPLES / "langgraph" / "app.py"), "What is 6 * 7?")
     assert [call["name"] for call in answer["tool_calls"]] == ["multiply"]
     assert "42" in answer["text"]
