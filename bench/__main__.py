@@ -118,6 +118,9 @@ def _options() -> argparse.Namespace:
         "--venv", type=_pair, action="append", default=[], help="PEER=PYTHON for a peer with its own"
     )
     options = parser.parse_args()
+    for name in options.peers:
+        if PEERS[name].own_venv and name not in dict(options.venv):
+            parser.error(f"{name} needs an environment of its own: --venv {name}=PATH/bin/python")
     options.plan = QUICK if options.quick else Plan()
     if options.rounds:
         options.plan = options.plan._replace(rounds=options.rounds)
@@ -144,7 +147,7 @@ def _names(known: dict[str, object]):
 
 def _pair(text: str) -> tuple[str, str]:
     name, _, python = text.partition("=")
-    return name, python
+    return name, str(Path(python).absolute())
 
 
 if __name__ == "__main__":
