@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -12,10 +14,14 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
 
 from agentrun.errors import ConfigError
+
+if TYPE_CHECKING:
+    from agentrun.utils.yaml import Document, Keys
+
+_UNPREFIXED = {"port": "PORT", "log_level": "LOG_LEVEL"}
 
 Names = Annotated[list[str], NoDecode]
 ReasoningField = Literal["reasoning_content", "reasoning", "both", "think-tags", "off"]
@@ -24,16 +30,85 @@ ReasoningField = Literal["reasoning_content", "reasoning", "both", "think-tags",
 class _Platform(PydanticBaseSettingsSource):
     """`PORT` and `LOG_LEVEL`, which platforms set without our prefix."""
 
-    _UNPREFIXED = {"PORT": "port", "LOG_LEVEL": "log_level"}
+    def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self._variables = variables
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        import os
+        named = {field: self._variables.get(name) for field, name in _UNPREFIXED.items()}
+        return {field: value for field, value in named.items() if value}
 
-        found = {**_dotenv(), **os.environ}
-        return {field: found[name] for name, field in self._UNPREFIXED.items() if found.get(name)}
+
+class _Yaml(PydanticBaseSettingsSource):
+    """The `server:` part of `agentrun.yaml`, and that of the profile, which wins."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        document = _project()
+        found: dict[str, Any] = {}
+        for keys in _server_keys() if document is not None else ():
+            assert document is not None
+            for name, value in _section(document, keys).items():
+                if name not in Settings.model_fields:
+                    raise _no_setting(name, document.where((*keys, name)))
+                if value is not None:
+                    found[name] = _resolve(value, document, (*keys, name))
+        return found
+
+
+def _server_keys() -> tuple[Keys, Keys]:
+    return ("server",), ("profiles", environment("AGENTRUN_PROFILE") or "dev", "server")
+
+
+def _project() -> Document | None:
+    from pathlib import Path
+
+    path = Path("agentrun.yaml")
+    if not path.is_file():
+        return None
+    from agentrun.utils.yaml import Document, YamlError
+
+    try:
+        return Document.read(path)
+    except YamlError as error:
+        raise ConfigError(f"{path.name}:{error.line}: {error}.") from None
+
+
+def _section(document: Document, keys: Keys) -> dict[str, Any]:
+    found: object = document.data
+    for depth in range(len(keys) + 1):
+        if found is None:
+            return {}
+        if not isinstance(found, dict):
+            shown = ".".join(map(str, keys[:depth])) or "the file"
+            raise ConfigError(f"{document.where(keys[:depth])}: {shown} has to be a mapping of names.")
+        if depth < len(keys):
+            found = cast("dict[object, object]", found).get(keys[depth])
+    return cast("dict[str, Any]", found)
+
+
+def _resolve(value: object, document: Document, keys: Keys) -> object:
+    """The value with what its `${env:NAME}` stand for."""
+    if isinstance(value, list):
+        return [_resolve(item, document, keys) for item in cast("list[object]", value)]
+    if not isinstance(value, str):
+        return value
+
+    def look_up(match: re.Match[str]) -> str:
+        found = environment(match[1])
+        if found is None:
+            raise ConfigError(
+                f"{document.where(keys)} refers to {match[0]}, which is not set.",
+                hint=f"Put {match[1]}=... into .env.",
+            )
+        return found
+
+    return re.sub(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}", look_up, value)
 
 
 def _dotenv() -> dict[str, str]:
@@ -42,18 +117,11 @@ def _dotenv() -> dict[str, str]:
     return {name: value for name, value in dotenv_values(".env").items() if value is not None}
 
 
-class _Yaml(YamlConfigSettingsSource):
-    """The `server:` part of `agentrun.yaml`."""
-
-    def __call__(self) -> dict[str, Any]:
-        return (super().__call__() or {}).get("server") or {}
-
-
 class Settings(BaseSettings):
     """Every setting of the server; each is also an argument of AgentRunServer, `AGENTRUN_<NAME>` and a key of `server:`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="AGENTRUN_", env_file=".env", yaml_file="agentrun.yaml", extra="ignore", frozen=True
+        env_prefix="AGENTRUN_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     host: str = Field(
@@ -68,7 +136,9 @@ class Settings(BaseSettings):
     models: Names = Field(["agentrun"], description="Names that `/models` lists.")
     strict_models: bool = Field(False, description="Refuse a `model` that is not in `models` with 404.")
     api_keys: Names = Field(
-        [], description="Keys that callers may use, separated by commas. None: no key is asked for."
+        [],
+        repr=False,
+        description="Keys that callers may use, separated by commas. None: no key is asked for.",
     )
     allow_anonymous: bool = Field(False, description="Serve a public address without keys.")
     cors_origins: Names = Field([], description="Origins whose browsers may call; closed by default.")
@@ -99,7 +169,7 @@ class Settings(BaseSettings):
     is_worker: bool = Field(False, description="Set by the process that starts the workers.")
     ssl_certfile: str | None = Field(None, description="TLS certificate.")
     ssl_keyfile: str | None = Field(None, description="TLS key.")
-    ssl_keyfile_password: str | None = Field(None, description="What the TLS key is locked with.")
+    ssl_keyfile_password: str | None = Field(None, repr=False, description="What the TLS key is locked with.")
     log_level: str = Field("info", description="Also read from `LOG_LEVEL`.")
     debug: bool = Field(False, description="Show callers the text of an agent's exception.")
 
@@ -132,7 +202,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _Platform(settings_cls), env_settings, dotenv_settings, _Yaml(settings_cls)
+        import os
+
+        return (
+            init_settings,
+            _Platform(settings_cls, os.environ),
+            env_settings,
+            _Platform(settings_cls, _dotenv()),
+            dotenv_settings,
+            _Yaml(settings_cls),
+        )
 
     @property
     def is_public(self) -> bool:
@@ -146,24 +225,53 @@ class Settings(BaseSettings):
 
 
 def load(**arguments: Any) -> Settings:
-    """The settings, from every source; a ConfigError names what is wrong and where it may be set."""
-    known = Settings.model_fields
+    """The settings, from every source; a ConfigError names what is wrong and where it was set."""
     for name in arguments:
-        if name not in known:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, known, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
-            raise ConfigError(f"There is no setting {name!r}.", hint=hint)
+        if name not in Settings.model_fields:
+            raise _no_setting(name)
     try:
         return Settings(**{name: value for name, value in arguments.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
+        shown = repr(first["input"]) if Settings.model_fields[name].repr else "[redacted]"
         raise ConfigError(
-            f"The setting {name} is {first['input']!r}: {first['msg']}.",
-            hint=f"Set it as the argument {name}=, as AGENTRUN_{name.upper()}, or under server: in agentrun.yaml.",
+            f"The setting {name} is {shown} ({_place(name, arguments)}): {first['msg']}.",
+            hint=f"Set it as the argument {name}=, as {_variable(name)}, or under server: in agentrun.yaml.",
         ) from None
+
+
+def _no_setting(name: object, place: str | None = None) -> ConfigError:
+    from difflib import get_close_matches
+
+    known = list(Settings.model_fields)
+    near = get_close_matches(str(name), known, 1)
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
+    said = f"there is no setting {name!r}."
+    return ConfigError(f"{place}: {said}" if place else "T" + said[1:], hint=hint)
+
+
+def _variable(name: str) -> str:
+    return f"AGENTRUN_{name.upper()}"
+
+
+def _place(name: str, arguments: Mapping[str, Any]) -> str:
+    """Where the value that counts was set."""
+    import os
+
+    if arguments.get(name) is not None:
+        return f"the argument {name}="
+    for place, variables in (("the environment", os.environ), (".env", _dotenv())):
+        for variable in (_UNPREFIXED.get(name), _variable(name)):
+            if variable is not None and variables.get(variable):
+                return f"{variable} in {place}"
+    document = _project()
+    places = [
+        (*keys, name)
+        for keys in _server_keys()
+        if document and _section(document, keys).get(name) is not None
+    ]
+    return document.where(places[-1]) if document and places else "its default"
 
 
 def worker_environment(fd: int) -> dict[str, str]:
