@@ -22,6 +22,7 @@ MODEL = "builtin"
 _JSON = ("content-type", "application/json")
 _SSE = ("content-type", "text/event-stream; charset=utf-8")
 _WORD = re.compile(r"\s*[^\s\u3000-\u9fff\uff00-\uffef]+|\s*[\u3000-\u9fff\uff00-\uffef]|\s+")
+_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _encode = msgspec.json.Encoder().encode
 
 Fields = Mapping[str, Any]
@@ -64,7 +65,7 @@ async def _in_turns(frames: Iterator[bytes]) -> AsyncIterator[bytes]:
 def answer(fields: Fields) -> Said:
     """What builtin says to a request; the same to the same."""
     messages = cast("list[Fields]", fields["messages"])
-    asked = [text_of(message) for message in messages if message.get("role") == "user"]
+    asked = [text for message in messages if message.get("role") == "user" and (text := _asked(message))]
     reading = Reading(asked[-1] if asked else "")
     results = _new_results(messages)
     if results:
@@ -89,13 +90,18 @@ def text_of(message: Fields) -> str:
     return "".join(part if isinstance(part, str) else str(part.get("text") or "") for part in parts)
 
 
+def _asked(message: Fields) -> str:
+    """What a person said, without what a framework put in between."""
+    return _REMINDER.sub("", text_of(message)).strip()
+
+
 def _new_results(messages: list[Fields]) -> list[talk.ToolResult]:
     """The tool results since the user last spoke."""
     names: dict[str, str] = {}
     results: list[talk.ToolResult] = []
     for message in messages:
         match message.get("role"):
-            case "user":
+            case "user" if _asked(message):
                 results = []
             case "assistant":
                 for call in message.get("tool_calls") or ():

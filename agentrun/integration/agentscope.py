@@ -1,0 +1,130 @@
+# pyright: strict
+"""AgentScope: models by name, and an Agent as it is.
+
+from agentrun.integration.agentscope import model
+
+AgentRunServer(invoke_agent=Agent("helper", "Be brief.", model("my-model"))).start()
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+from agentrun.agent import Callback
+from agentrun.errors import MissingExtra
+from agentrun.events import Custom, InputRequired, Loose, PartDelta, PartEnded, PartStarted, Usage, reasoning
+from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.messages import AgentRequest, Image, Message, Role, Text
+from agentrun.models import Model, resolve
+from agentrun.models.model import UNUSED_KEY
+
+try:
+    from agentscope.agent import Agent
+    from agentscope.credential import OpenAICredential
+    from agentscope.message import Base64Source, DataBlock, Msg, TextBlock, URLSource
+    from agentscope.model import OpenAIChatModel
+    from agentscope.state import AgentState
+except ImportError as error:
+    raise MissingExtra("AgentScope", "agentscope") from error
+
+
+def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> OpenAIChatModel:
+    """The model of this name; `model` asks for another of the same provider. Options are those of OpenAIChatModel."""
+    found = resolve(name, **({} if model is None else {"model": model}))
+    credential = OpenAICredential(api_key=cast("Any", UNUSED_KEY), base_url=found.base_url)
+    options = {"max_retries": 0, **options}
+    known = OpenAIChatModel(credential, found.id, **options)
+    known.client = found.async_client
+    return known
+
+
+def adapt(agent: object) -> Callback | None:
+    """A callback that runs an Agent; each Run has a state of its own, for many share the agent."""
+    if not isinstance(agent, Agent):
+        return None
+
+    async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
+        known = _fresh(agent, request.session_id)
+        messages = [said for message in request.messages for said in _messages(message)]
+        async for event in known.reply_stream(cast("Any", messages)):
+            for loose in _read(event):
+                yield loose
+
+    return invoke_agent
+
+
+def _fresh(agent: Agent, session_id: str | None) -> Agent:
+    """The agent with an empty state, but for what it may do."""
+    fresh = copy.copy(agent)
+    permissions = agent.state.permission_context.model_copy(deep=True)
+    session: Any = {"session_id": session_id} if session_id else {}
+    fresh.state = AgentState(permission_context=permissions, **session)
+    engine: Any = cast("Any", agent)._engine
+    cast("Any", fresh)._engine = type(engine)(permissions)
+    return fresh
+
+
+def _read(event: Any) -> Iterator[Loose]:
+    match event.type.value:
+        case "TEXT_BLOCK_DELTA":
+            yield event.delta
+        case "THINKING_BLOCK_DELTA":
+            yield reasoning(event.delta)
+        case "TOOL_CALL_START":
+            yield PartStarted(
+                kind="tool_call", name=event.tool_call_name, call_id=event.tool_call_id, origin="agent"
+            )
+        case "TOOL_CALL_DELTA":
+            yield PartDelta(event.delta, "tool_call", call_id=event.tool_call_id)
+        case "TOOL_CALL_END":
+            yield PartEnded(kind="tool_call", call_id=event.tool_call_id)
+        case "TOOL_RESULT_START":
+            yield PartStarted(kind="tool_result", call_id=event.tool_call_id)
+        case "TOOL_RESULT_TEXT_DELTA":
+            yield PartDelta(event.delta, "tool_result", call_id=event.tool_call_id)
+        case "TOOL_RESULT_END":
+            failed = str(event.state) != "success"
+            yield PartEnded(kind="tool_result", call_id=event.tool_call_id, failed=failed)
+        case "REQUIRE_USER_CONFIRM":
+            for call in event.tool_calls:
+                yield InputRequired(f"May {call.name} be called?", call_id=call.id)
+        case "MODEL_CALL_END":
+            yield Usage(event.input_tokens, event.output_tokens)
+        case "CUSTOM":
+            yield Custom(event.name, event.value)
+        case "REPLY_END" if event.error is not None:
+            raise RuntimeError(event.error.message)
+        case _:
+            pass
+
+
+def _messages(message: Message) -> Iterator[Msg]:
+    """What AgentScope takes in: the user's and the assistant's words, instructions of the client as the former."""
+    if message.role is Role.ASSISTANT:
+        if message.text:
+            yield Msg(name="assistant", role="assistant", content=[TextBlock(text=message.text)])
+    elif message.role is not Role.TOOL:
+        yield Msg(name=message.name or "user", role="user", content=_blocks(message))
+
+
+def _blocks(message: Message) -> list[Any]:
+    if not isinstance(message.content, list):
+        return [TextBlock(text=message.text)]
+    blocks: list[Any] = []
+    for part in message.content:
+        match part:
+            case Text(text):
+                blocks.append(TextBlock(text=text))
+            case Image(url) if url.startswith("data:"):
+                head, _, data = url.removeprefix("data:").partition(",")
+                blocks.append(DataBlock(source=Base64Source(data=data, media_type=head.partition(";")[0])))
+            case Image(url):
+                blocks.append(DataBlock(source=URLSource(url=cast("Any", url), media_type="image/*")))
+            case _:
+                pass
+    return blocks
+
+
+__all__ = ["adapt", "model", "sandbox_toolset"]

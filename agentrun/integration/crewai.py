@@ -1,0 +1,160 @@
+# pyright: strict
+"""CrewAI: models by name, and a Crew as it is.
+
+from agentrun.integration.crewai import model
+
+AgentRunServer(invoke_agent=Crew(agents=[Agent(llm=model("my-model"), ...)], tasks=[...])).start()
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+
+import msgspec
+
+from agentrun.agent import Callback
+from agentrun.errors import MissingExtra
+from agentrun.events import Custom, Loose, PartDelta, PartStarted, Usage, reasoning, tool_call, tool_result
+from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.messages import AgentRequest
+from agentrun.models import Model, resolve
+from agentrun.models.model import UNUSED_KEY
+from agentrun.utils import ids
+
+try:
+    from crewai import Crew
+    from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
+    from crewai.llms.providers.openai.completion import OpenAICompletion
+except ImportError as error:
+    raise MissingExtra("CrewAI", "crewai") from error
+
+_CONVERSATION = ("messages", "history", "chat_history", "conversation")
+
+
+def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> OpenAICompletion:
+    """The model of this name; `model` asks for another of the same provider. Options are those of CrewAI's LLM."""
+    found = resolve(name, **({} if model is None else {"model": model}))
+    given: dict[str, Any] = {
+        "model": found.id,
+        "base_url": found.base_url,
+        "api_key": UNUSED_KEY,
+        "provider": "openai",
+        "stream": True,
+        **options,
+    }
+    llm: Any = OpenAICompletion(**given)
+    llm._client, llm._async_client = found.client, found.async_client
+    return llm
+
+
+def adapt(crew: object) -> Callback | None:
+    """A callback that kicks a copy of the crew off. What the user says fills the placeholders of its tasks."""
+    if not isinstance(crew, Crew):
+        return None
+
+    async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
+        known: Any = crew.copy()
+        reading = _Reading()
+        events: asyncio.Queue[Any] = asyncio.Queue()
+        run = asyncio.ensure_future(_kick_off(known, request, events))
+        try:
+            while (event := await events.get()) is not None:
+                for loose in reading.read(event):
+                    yield loose
+            result = await run
+        finally:
+            run.cancel()
+        if not reading.said:
+            yield str(result.raw)
+
+    return invoke_agent
+
+
+async def _kick_off(crew: Any, request: AgentRequest, events: asyncio.Queue[Any]) -> Any:
+    """Events come from threads as well; only those of this context are of this Run."""
+    loop = asyncio.get_running_loop()
+
+    def sink(_: Any, event: Any) -> None:
+        loop.call_soon_threadsafe(events.put_nowait, event)
+
+    crew.stream = False  # its own stream has no results of tools
+    token = add_stream_sink(sink)
+    try:
+        return await crew.akickoff(inputs=_inputs(crew, request))
+    finally:
+        reset_stream_sinks(token)
+        loop.call_soon_threadsafe(events.put_nowait, None)
+
+
+def _inputs(crew: Any, request: AgentRequest) -> dict[str, str]:
+    names: set[str] = crew.fetch_inputs()
+    if not names and crew.tasks:
+        names = {"question"}
+        crew.tasks[0].description += "\n\nThe user says: {question}"
+    said = "\n".join(f"{message.role.value}: {message.text}" for message in request.messages)
+    return {name: said if name in _CONVERSATION else request.text for name in names}
+
+
+class _Reading:
+    """Results name their tool, not their call: they belong to the oldest call of it that has none."""
+
+    def __init__(self) -> None:
+        self.said = False
+        self._open: list[tuple[str, str]] = []
+        self._seen: set[str] = set()
+        self._role: str | None = None
+
+    def read(self, event: Any) -> Iterator[Loose]:
+        match event.type:
+            case "agent_execution_started" if event.agent_role != self._role:
+                self._role = event.agent_role
+                yield Custom("agent", self._role)
+            case "llm_stream_chunk" if event.tool_call is not None:
+                yield from self._call(event.tool_call, event.chunk)
+            case "llm_stream_chunk" if event.chunk:
+                self.said = True
+                yield event.chunk
+            case "llm_thinking_chunk" if event.chunk:
+                yield reasoning(event.chunk)
+            case "llm_call_completed" if event.usage:
+                used = cast("dict[str, int]", event.usage)
+                yield Usage(used.get("prompt_tokens", 0), used.get("completion_tokens", 0))
+            case "tool_usage_started":
+                yield from self._unannounced(event)
+            case "tool_usage_finished":
+                yield from tool_result(self._close(event.tool_name), _text(event.output))
+            case "tool_usage_error":
+                yield from tool_result(self._close(event.tool_name), str(event.error), failed=True)
+            case _:
+                pass
+
+    def _call(self, call: Any, piece: str) -> Iterator[Loose]:
+        if call.id not in self._seen:
+            self._seen.add(call.id)
+            self._open.append((call.function.name, call.id))
+            yield PartStarted(kind="tool_call", name=call.function.name, call_id=call.id, origin="agent")
+        if piece:
+            yield PartDelta(piece, "tool_call", call_id=call.id)
+
+    def _unannounced(self, event: Any) -> Iterator[Loose]:
+        """Agents whose model calls no tools itself write their calls as text."""
+        if all(name != event.tool_name for name, _ in self._open):
+            call_id = ids.new("call_")
+            self._open.append((event.tool_name, call_id))
+            yield from tool_call(event.tool_name, _text(event.tool_args), call_id=call_id, origin="agent")
+
+    def _close(self, tool: str) -> str:
+        for position, (name, call_id) in enumerate(self._open):
+            if name == tool:
+                del self._open[position]
+                return call_id
+        return ids.new("call_")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+
+
+__all__ = ["adapt", "model", "sandbox_toolset"]

@@ -1,0 +1,163 @@
+# pyright: strict
+"""Google's Agent Development Kit: models by name, and an agent as it is.
+
+from agentrun.integration.google_adk import model
+
+AgentRunServer(invoke_agent=LlmAgent(name="helper", model=model("my-model"))).start()
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from agentrun.agent import Callback
+from agentrun.errors import MissingExtra
+from agentrun.events import Custom, InputRequired, Loose, RunFailed, Usage, reasoning, tool_call, tool_result
+from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.messages import AgentRequest, Image, Message, Role, Text
+from agentrun.models import Model, resolve
+from agentrun.utils import ids
+
+try:
+    from google.adk.agents import BaseAgent
+    from google.adk.agents.run_config import RunConfig, StreamingMode  # pyright: ignore[reportPrivateImportUsage]
+    from google.adk.events import Event
+    from google.adk.runners import Runner
+    from google.adk.sessions import InMemorySessionService
+    from google.genai import types
+except ImportError as error:
+    raise MissingExtra("Google ADK", "google-adk") from error
+
+if TYPE_CHECKING:
+    from agentrun.integration.google_adk_llm import Llm
+
+_APP = "agentrun"
+_CONFIRMATION = "adk_request_confirmation"
+
+
+def model(name: str | Model | None = None, *, model: str | None = None) -> Llm:
+    """The model of this name; `model` asks for another of the same provider."""
+    from agentrun.integration.google_adk_llm import Llm
+
+    return Llm.of(resolve(name, **({} if model is None else {"model": model})))
+
+
+def adapt(agent: object) -> Callback | None:
+    """A callback that runs an agent of any kind, with its sub-agents."""
+    if not isinstance(agent, BaseAgent):
+        return None
+
+    async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
+        sessions = InMemorySessionService()
+        runner = Runner(app_name=_APP, agent=agent, session_service=sessions)
+        user = request.user_id or "user"
+        session = await sessions.create_session(app_name=_APP, user_id=user)
+        *history, last = list(_contents(request.messages)) or [types.UserContent("")]
+        for content in history:
+            author = agent.name if content.role == "model" else "user"
+            await sessions.append_event(
+                session, Event(author=author, content=content, invocation_id="history")
+            )
+        reading = _Reading()
+        config = RunConfig(streaming_mode=StreamingMode.SSE)
+        stream = runner.run_async(user_id=user, session_id=session.id, new_message=last, run_config=config)
+        async for event in stream:
+            for loose in reading.read(event):
+                yield loose
+
+    return invoke_agent
+
+
+class _Reading:
+    """A streamed turn ends with an event that repeats all of its text."""
+
+    def __init__(self) -> None:
+        self._streamed = False
+        self._author: str | None = None
+
+    def read(self, event: Event) -> Iterator[Loose]:
+        if event.error_code and not event.content:
+            yield RunFailed("model_error", event.error_message or event.error_code)
+            return
+        if event.author != self._author:
+            self._author = event.author
+            yield Custom("agent", event.author)
+        for part in (event.content.parts if event.content else None) or ():
+            if part.text and (event.partial or not self._streamed):
+                yield reasoning(part.text) if part.thought else part.text
+            if not event.partial:
+                yield from _whole(part)
+        self._streamed = bool(event.partial)
+        used = event.usage_metadata
+        if used is not None and not event.partial:
+            yield Usage(used.prompt_token_count or 0, used.candidates_token_count or 0)
+
+
+def _whole(part: types.Part) -> Iterator[Loose]:
+    if (call := part.function_call) is not None:
+        arguments = call.args or {}
+        if call.name == _CONFIRMATION:
+            asked: dict[str, Any] = arguments.get("toolConfirmation") or {}
+            yield InputRequired(asked.get("hint") or "May the tool be called?", call_id=call.id)
+        else:
+            call_id = call.id or ids.new("call_")
+            yield from tool_call(call.name or "unknown", arguments, call_id=call_id, origin="agent")
+    if (result := part.function_response) is not None and result.name != _CONFIRMATION:
+        yield from tool_result(result.id or "", _output(result.response))
+
+
+def _output(response: dict[str, Any] | None) -> str:
+    """ADK wraps what is no dict: {"result": ...}."""
+    value: Any = response
+    if response is not None and list(response) == ["result"]:
+        value = response["result"]
+    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+
+
+def _contents(messages: list[Message]) -> Iterator[types.Content]:
+    """The conversation; instructions of the client join what the user says next, for ADK has its own."""
+    instructions: list[types.Part] = []
+    for message in messages:
+        match message.role:
+            case Role.SYSTEM | Role.DEVELOPER:
+                instructions.append(types.Part(text=message.text))
+            case Role.ASSISTANT:
+                parts = [types.Part(text=message.text)] if message.text else []
+                for call in message.tool_calls or ():
+                    arguments: Any = msgspec.json.decode(call.arguments or "{}")
+                    function = types.FunctionCall(id=call.id, name=call.name, args=arguments)
+                    parts.append(types.Part(function_call=function))
+                yield types.Content(role="model", parts=parts)
+            case Role.TOOL:
+                response = types.FunctionResponse(
+                    id=message.tool_call_id, name=message.name or "tool", response={"result": message.text}
+                )
+                yield types.Content(role="user", parts=[types.Part(function_response=response)])
+            case _:
+                yield types.Content(role="user", parts=[*instructions, *_parts(message)])
+                instructions = []
+
+
+def _parts(message: Message) -> Iterator[types.Part]:
+    if not isinstance(message.content, list):
+        yield types.Part(text=message.text)
+        return
+    for part in message.content:
+        match part:
+            case Text(text):
+                yield types.Part(text=text)
+            case Image(url) if url.startswith("data:"):
+                head, _, data = url.removeprefix("data:").partition(",")
+                kind = head.partition(";")[0]
+                yield types.Part(inline_data=types.Blob(mime_type=kind, data=base64.b64decode(data)))
+            case Image(url):
+                yield types.Part(file_data=types.FileData(file_uri=url, mime_type="image/*"))
+            case _:
+                pass
+
+
+__all__ = ["adapt", "model", "sandbox_toolset"]
