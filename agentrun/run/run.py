@@ -341,7 +341,7 @@ class Run:
         self._completer = None
         self._inbox = _IGNORED
         self.request.connection = None
-        self.log.compact()
+        self.soon(self.log.compact)  # not before who reads now has every event as it was
         self._runs.concluded(self)
 
     @property

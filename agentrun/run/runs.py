@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -50,7 +50,8 @@ class Runs:
         self._debug = debug
         self._on_end = on_end
         self.active: dict[str, Run] = {}
-        self._kept: OrderedDict[str, Run] = OrderedDict()
+        self._kept: dict[str, Run] = {}
+        self.soon: list[Callable[[], object]] = []  # to be called at the next tick
         self.queue: deque[asyncio.Future[None]] = deque()
         self._granted = 0  # places given to those who waited, but not taken yet
         self._changed: deque[Run] = deque()
@@ -112,7 +113,11 @@ class Runs:
         if len(self.queue) >= self.limits.max_queued:
             raise RateLimited(
                 f"{len(self.active)} runs are going and {len(self.queue)} wait; no more are taken now.",
-                headers={"retry-after": "1"},
+                headers={
+                    "retry-after": "1",
+                    "x-ratelimit-limit-requests": str(self.limits.max_runs + self.limits.max_queued),
+                    "x-ratelimit-remaining-requests": "0",
+                },
             )
         place = asyncio.get_running_loop().create_future()
         self.queue.append(place)
@@ -176,7 +181,7 @@ class Runs:
         self.active.pop(run.id, None)
         self._kept[run.id] = run
         if len(self._kept) > self.limits.kept_runs:
-            self._kept.popitem(last=False)
+            del self._kept[next(iter(self._kept))]
         self._give_places()
         self._on_end(run)
 
@@ -195,6 +200,9 @@ class Runs:
     def _tick(self) -> None:
         """Look after time limits, heartbeats and old Runs, for all Runs at once."""
         now, limits = time.time(), self.limits
+        soon, self.soon = self.soon, []
+        for function in soon:
+            function()
         for run in list(self.active.values()):
             overdue = self._overdue(run, now)
             if overdue:
@@ -205,7 +213,7 @@ class Runs:
             oldest = next(iter(self._kept.values()))
             if (oldest.finished or now) + self.limits.kept_s > now:
                 break
-            self._kept.popitem(last=False)
+            del self._kept[oldest.id]
         if self.active or self._kept:
             wait_s = _TICK_S if self.active else 1.0
             self._ticking = asyncio.get_running_loop().call_later(wait_s, self._tick)

@@ -14,7 +14,6 @@ from agentrun.run import Run
 from agentrun.server.http import RawHeaders, Receive, Send, answer
 
 logger = logging.getLogger(__name__)
-_WATCH_AFTER_S = 0.02  # a whole answer given sooner needs nobody to watch for its client's going away
 _SILENT_FRAMES = 4  # after so many heartbeats in a row one is a real chunk: some clients count only these
 _JSON = (b"content-type", b"application/json")
 _STREAM = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
@@ -41,12 +40,11 @@ async def whole(
     """Wait for the Run's end, then answer with all of it."""
     run.readers += 1
     watch = _Watch(run, receive, grace_s)
-    later = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, watch.start)
+    run.soon(watch.start)  # most answers are there before
     try:
         while not run.ended:
             await run.changed()
     finally:
-        later.cancel()
         watch.stop()
     if isinstance(run.ending, RunFailed):
         await _fail(run, run.ending, protocol, send, headers)
@@ -104,6 +102,7 @@ async def stream(
                 silences += 1
                 body = encoder.heartbeat(silent_chunk=silences % _SILENT_FRAMES == 0)
             await send({"type": "http.response.body", "body": body, "more_body": True})
+            del batch, body  # or a silent stream would hold on to them
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         watch.stop()
@@ -200,7 +199,7 @@ class _Watch:
         self._left = False
 
     def start(self) -> None:
-        if not self._run.ended:
+        if not self._left and not self._run.ended:
             self._task = asyncio.get_running_loop().create_task(self._wait())
 
     def stop(self) -> None:

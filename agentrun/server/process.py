@@ -97,6 +97,7 @@ def _serve(app: Any, settings: Settings, runs: Runs, listener: socket.socket, wh
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # an app behind a proxy adds the middleware for the proxy it has
         lifespan="on",
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s + _AFTER_THE_CUT_S),
     )

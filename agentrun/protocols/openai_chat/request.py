@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
+from msgspec import Meta
 
 from agentrun.errors import RequestError
 from agentrun.messages import (
@@ -125,6 +126,9 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
+AtLeastOne: TypeAlias = Annotated[int, Meta(ge=1)]
+
+
 class ChatRequest(msgspec.Struct, kw_only=True):
     """The fields of a request that are looked at; any other is accepted and passed on."""
 
@@ -138,10 +142,10 @@ class ChatRequest(msgspec.Struct, kw_only=True):
     session_id: str | None = None
     metadata: dict[str, Any] | None = None
     n: int | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
+    max_tokens: AtLeastOne | None = None
+    max_completion_tokens: AtLeastOne | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     stop: str | list[str] | None = None
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
@@ -149,12 +153,6 @@ class ChatRequest(msgspec.Struct, kw_only=True):
 
 _OWN_PLACE = frozenset(
     ("messages", "model", "stream", "tools", "tool_choice", "user", "session_id", "metadata")
-)
-_RANGES = (
-    ("max_tokens", 1, None),
-    ("max_completion_tokens", 1, None),
-    ("temperature", 0, 2),
-    ("top_p", 0, 1),
 )
 
 
@@ -186,9 +184,8 @@ def _invalid(message: str) -> RequestError:
             f"Missing required field: {param}.", param=param, code="missing_required_parameter"
         )
     where = f" at {param}" if param else ""
-    return RequestError(
-        f"{what}{where}.", param=param, code="invalid_type" if "Expected" in what else "invalid_value"
-    )
+    is_type = "Expected" in what and ">=" not in what and "<=" not in what
+    return RequestError(f"{what}{where}.", param=param, code="invalid_type" if is_type else "invalid_value")
 
 
 def _json_kind(value: object) -> str:
@@ -210,11 +207,6 @@ def _check(chat: ChatRequest) -> None:
         raise RequestError("messages is empty: send at least one.", param="messages", code="empty_array")
     if chat.n is not None and chat.n != 1:
         raise RequestError(f"n is {chat.n}; an agent gives one answer.", param="n", code="unsupported_value")
-    for name, least, most in _RANGES:
-        value = getattr(chat, name)
-        if value is not None and (value < least or (most is not None and value > most)):
-            span = f"{least} or more" if most is None else f"from {least} to {most}"
-            raise RequestError(f"{name} is {value:g}; it has to be {span}.", param=name, code="invalid_value")
 
 
 def _part(part: object) -> Part:
@@ -242,6 +234,8 @@ def _call(call: RequestToolCall) -> ToolCall:
 
 def _message(message: RequestMessage) -> Message:
     content = message.content
+    if message.role is Role.USER and isinstance(content, str):
+        return Message(Role.USER, content, message.name)
     calls = [_call(call) for call in message.tool_calls or ()]
     if message.function_call is not None:
         calls.append(ToolCall("", message.function_call.name, message.function_call.arguments))
@@ -269,12 +263,14 @@ def read(body: bytes, headers: Mapping[str, str], protocol: str) -> AgentRequest
     fields, chat = _read(body)
     _check(chat)
     metadata = chat.metadata or {}
-    specs = fields.get("tools") or ()
+    tools: list[Tool] = []
+    if chat.tools:
+        tools = [_tool(spec, tool) for spec, tool in zip(fields["tools"], chat.tools, strict=True)]
     return AgentRequest(
         messages=[_message(message) for message in chat.messages],
         stream=bool(chat.stream),
         model=chat.model,
-        tools=[_tool(spec, tool) for spec, tool in zip(specs, chat.tools or (), strict=True)],
+        tools=tools,
         tool_choice=chat.tool_choice,
         session_id=chat.session_id
         or headers.get("x-session-id")
