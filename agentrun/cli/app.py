@@ -70,7 +70,6 @@ app = typer.Typer(
     epilog="Exit codes: "
     + "; ".join(f"{code} {meaning}" for code, meaning in failure.EXIT_CODES.items())
     + ".",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -98,7 +97,7 @@ def options(
 def run(arguments: list[str]) -> int:
     """Run one command; gives its exit code."""
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
+        return int(app(arguments or ["--help"], standalone_mode=False) or 0)
     except KeyboardInterrupt:
         return failure.CANCELLED
     except BrokenPipeError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +36,8 @@ def dev(
 
     Without APP, code/app.py or app.py is served. Callers wait while it restarts; none is refused.
     """
+    if sys.platform == "win32":
+        raise ConfigError("agentrun dev needs Linux or macOS.", hint="Run: python app.py")
     found = find_app(app)
     before = Path.cwd()
     shown = os.path.relpath(found, before)
@@ -45,7 +47,8 @@ def dev(
     config.refuse_open_door(settings)
     with _listen(settings.host, settings.port) as listener:
         url = url_of(settings, listener.getsockname()[1])
-        talk = _Json() if as_json else _Lines(shown, url, settings.prefix)
+        is_default = app is None and host is None and port is None and settings.port != 0
+        talk = _Json() if as_json else _Lines(shown, _how_to_ask(url, settings, is_default=is_default))
         raise typer.Exit(Reloader(Path(found.name), listener, url, talk, reload=reload).run())
 
 
@@ -65,13 +68,21 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _how_to_ask(url: str, settings: config.Settings, *, is_default: bool) -> str:
+    """Two lines to copy. A key is named, not shown."""
+    where = "" if is_default else f" --url {url}"
+    key = ' -H "authorization: Bearer $AGENTRUN_API_KEY"' if settings.api_keys else ""
+    body = json.dumps({"messages": [{"role": "user", "content": "Hello"}], "stream": True})
+    curl = f"curl -N {url}{settings.prefix}/chat/completions{key} -H 'content-type: application/json' -d '{body}'"
+    return f"Ask it:\n  agentrun invoke{where} Hello\n  {curl}\n"
+
+
 class _Lines:
     """What happens, for a person."""
 
-    def __init__(self, app: str, url: str, prefix: str) -> None:
+    def __init__(self, app: str, how_to_ask: str) -> None:
         self._app = app
-        self._url = url
-        self._prefix = prefix
+        self._how_to_ask = how_to_ask
         self._greeted = False
 
     def ready(self, url: str, pid: int, took_s: float) -> None:
@@ -79,13 +90,10 @@ class _Lines:
             output.note(f"Ready again after {took_s:.1f} s.")
             return
         self._greeted = True
-        question = {"messages": [{"role": "user", "content": "Hello"}], "stream": True}
-        curl = ["curl", "-N", f"{url}{self._prefix}/chat/completions"]
-        curl += ["-H", "content-type: application/json", "-d", json.dumps(question)]
         output.note(
             f"\n{self._app} is served at {url} and starts again when a file is saved. Ctrl-C ends it."
         )
-        output.note(f"Ask it:\n  agentrun invoke --url {url} Hello\n  {shlex.join(curl)}\n")
+        output.note(self._how_to_ask)
 
     def warm(self) -> None:
         pass

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +20,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+
+# for requests on connections that were accepted just now: once begun, they are finished
+_TO_BEGIN_S = 0.03
 
 
 def main(path: str, line: socket.socket, listener: int) -> None:
@@ -72,6 +76,7 @@ def _end_with(line: socket.socket, listener: int) -> None:
         line.recv(1)
     with suppress(OSError):
         _stop_accepting(listener)
+    time.sleep(_TO_BEGIN_S)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from agentrun.cli.app import run
+
 AGENTRUN = str(Path(sys.executable).parent / "agentrun")
 PATIENCE_S = 30
 
@@ -124,6 +126,19 @@ def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.02)  # another program's start has no event to wait for
     raise AssertionError(f"{url} did not become healthy")
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """ask(url, question, ...) -> what `agentrun invoke --json` prints, run in this process to save its start."""
+
+    def invoke(url: str, *arguments: str) -> Any:
+        exit_code = run(["invoke", "--url", url, "--json", *arguments])
+        out, err = capsys.readouterr()
+        assert exit_code == 0, out + err
+        return json.loads(out)
+
+    return invoke
 
 
 def agentrun(*arguments: str, cwd: Path | None = None) -> Any:

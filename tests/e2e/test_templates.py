@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import OpenAI
@@ -15,6 +16,7 @@ from .conftest import Dev, agentrun
 
 StartDev = Callable[..., Dev]
 Serve = Callable[..., str]
+Ask = Callable[..., Any]
 # (the tool that answers the template's question, what the answer holds)
 ANSWERS = dict.fromkeys(TEMPLATES, ("multiply", "42")) | {"blank": (None, "Hello")}
 
@@ -25,7 +27,8 @@ def test_a_fresh_project_is_served_and_answers(dev: StartDev, tmp_path: Path, te
     assert made["next"][0] == "cd shop"
     question = TEMPLATES[template].question
     assert f'"{question}"' in made["next"][-1]
-    url = dev(tmp_path / "shop").until("ready")["url"]
+    # what reloading adds is the subject of test_dev.py
+    url = dev(tmp_path / "shop", "--no-reload").until("ready")["url"]
     answer = agentrun("invoke", "--url", url, question)
     tool, text = ANSWERS[template]
     assert [(call["name"], call["origin"]) for call in answer["tool_calls"]] == (
@@ -35,10 +38,10 @@ def test_a_fresh_project_is_served_and_answers(dev: StartDev, tmp_path: Path, te
     assert _asked_by_openai(url, question) == answer["text"]
 
 
-def test_a_project_runs_as_a_plain_program_too(serve_program: Serve, tmp_path: Path):
+def test_a_project_runs_as_a_plain_program_too(serve_program: Serve, ask: Ask, tmp_path: Path):
     agentrun("init", "shop", "-t", "tool-calling", cwd=tmp_path)
     url = serve_program(tmp_path / "shop" / "code" / "app.py")
-    answer = agentrun("invoke", "--url", url, "What time is it?")
+    answer = ask(url, "What time is it?")
     (call,) = answer["tool_calls"]
     assert (call["name"], json.loads(call["arguments"])) == ("current_time", {})
     assert call["result"] in answer["text"]

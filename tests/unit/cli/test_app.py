@@ -24,6 +24,10 @@ def test_help_names_every_command_and_every_exit_code(agentrun: Agentrun):
     assert [code for code in EXIT_CODES if f"{code} " not in out] == []
 
 
+def test_no_command_shows_the_help(agentrun: Agentrun):
+    assert agentrun() == agentrun("--help")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_explains_itself_and_speaks_json(agentrun: Agentrun, name: str):
     exit_code, out, _ = agentrun(name, "--help")
