@@ -11,13 +11,22 @@ from typing import Any
 
 from agentrun.utils.json import dumps
 from agentrun.utils.log_handler import BatchingHandler
+from agentrun.utils.unicode import whole
 
 logger = logging.getLogger("agentrun")
 
 _SECRET = re.compile(
-    r"(?i)\b(bearer\s+|(?:api[-_]?key|token|secret|password)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;]{4,}|\bsk-[\w-]{8,}"
+    r"""(?ix)
+    ( \bbearer\s+
+    | authorization["']?\s*[=:]\s*["']?(?:\w+\s+)?
+    | (?:api[-_]?keys?|token|secret|password|passwd)["']?\s*[=:]\s*["']?
+    ) [^\s"';]{4,}
+    | \bsk-[\w-]{8,}
+    | (?<=://)[^\s/:@]*:[^\s/@]+(?=@)  # a URL's user and password
+    """
 )
-_HINTS = ("sk-", "key", "token", "secret", "password", "bearer")  # looking for these is much cheaper
+# looking for these is much cheaper
+_HINTS = ("sk-", "key", "token", "secret", "passw", "bearer", "authorization", "@")
 _COLOURS = {"DEBUG": "36", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "91"}
 
 
@@ -57,11 +66,15 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": redact(record.getMessage()),
-            **getattr(record, "fields", {}),
         }
+        for name, value in getattr(record, "fields", {}).items():
+            fields[name] = redact(value) if isinstance(value, str) else value
         if record.exc_info:
             fields["exception"] = redact(self.formatException(record.exc_info))
-        return dumps(fields).decode()
+        try:
+            return dumps(fields).decode()
+        except (TypeError, ValueError):  # a line that cannot be written as it is must not be lost
+            return dumps({name: whole(str(value)) for name, value in fields.items()}).decode()
 
 
 @lru_cache(maxsize=2)
