@@ -11,6 +11,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,19 @@ class _Server(uvicorn.Server):
 @pytest.fixture
 def serve() -> Iterator[Callable[..., str]]:
     """serve(callback or a list of what one says, **settings) -> the URL it is served at."""
+    with _serving() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serve_module() -> Iterator[Callable[..., str]]:
+    """The same, for all tests of a file."""
+    with _serving() as start:
+        yield start
+
+
+@contextmanager
+def _serving() -> Iterator[Callable[..., str]]:
     servers: list[tuple[_Server, threading.Thread]] = []
 
     def start(callback: Any, prepare: Callable[[Any], object] = lambda app: None, **settings: Any) -> str:
