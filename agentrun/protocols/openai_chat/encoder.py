@@ -32,7 +32,8 @@ from agentrun.protocols.openai_chat.answer import (
 from agentrun.protocols.protocol import Call
 from agentrun.utils.tokens import estimate
 
-_json = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
+_LINE_ENDS = [(end.encode(), b"\\u%04x" % ord(end)) for end in "\x85\u2028\u2029"]
 _PER_MESSAGE = 4  # tokens, for its role and its borders
 
 
@@ -54,7 +55,7 @@ class ChatEncoder:
         """What only a stream needs."""
         options: dict[str, Any] = self._request.extra.get("stream_options") or {}
         self._with_usage = bool(options.get("include_usage"))
-        head = _json.encode(
+        head = _encode(
             {
                 "id": self._id,
                 "object": "chat.completion.chunk",
@@ -62,7 +63,7 @@ class ChatEncoder:
                 "model": self._model,
             }
         )
-        self._head = b"data: " + head[:-1] + b',"choices":[{"index":0,"delta":'
+        self._head = b"data: " + _one_line(head[:-1]) + b',"choices":[{"index":0,"delta":'
         tail = b',"finish_reason":null,"logprobs":null}]' + (b',"usage":null' if self._with_usage else b"")
         self._tail = tail + b"}\n\n"
         self._text_head = self._head + b'{"content":'
@@ -74,9 +75,13 @@ class ChatEncoder:
 
     def encode(self, event: AnyEvent) -> bytes:
         if type(event) is PartDelta and event.kind == "text":
+            text = event.text
             if self._count:
-                self._said.append(event.text)
-            return self._text_head + _json.encode(event.text) + self._text_tail
+                self._said.append(text)
+            body = _encode(text)
+            if not text.isascii() and not text.isprintable():
+                body = _one_line(body)
+            return self._text_head + body + self._text_tail
         match event:
             case RunStarted():
                 self._open()
@@ -116,7 +121,7 @@ class ChatEncoder:
                 return self._finish(reason)
             case RunFailed(code, message):
                 error = {"message": message, "type": "server_error", "param": None, "code": code}
-                return b"data: " + _json.encode({"error": error}) + b"\n\n"
+                return b"data: " + _one_line(_encode({"error": error})) + b"\n\n"
             case _:
                 return self._aside(event)
 
@@ -144,17 +149,18 @@ class ChatEncoder:
         )
         if said.asides:
             answer.agentrun = {"run_id": self._run_id, "events": said.asides}
-        return _json.encode(answer)
+        return _encode(answer)
 
     def _chunk(self, delta: dict[str, Any]) -> bytes:
-        return self._head + _json.encode(delta) + self._tail
+        return self._head + _one_line(_encode(delta)) + self._tail
 
     def _deltas(self, deltas: dict[str, Any] | None) -> bytes:
         return self._chunk(deltas) if deltas else b""
 
     def _aside(self, event: AnyEvent) -> bytes:
         """What this wire has no field for, tools the agent ran itself among it, goes beside the choices."""
-        return self._head + b"{}" + self._tail[:-3] + b',"agentrun":' + _json.encode(event) + b"}\n\n"
+        said = _one_line(_encode(event))
+        return self._head + b"{}" + self._tail[:-3] + b',"agentrun":' + said + b"}\n\n"
 
     def _finish(self, reason: str) -> bytes:
         usage = b',"usage":null' if self._with_usage else b""
@@ -169,7 +175,7 @@ class ChatEncoder:
         if self._with_usage:
             counted = _usage_of(self._request, self._usage, "".join(self._said))
             head = self._head[: -len(b'[{"index":0,"delta":')]
-            last += head + b'[],"usage":' + _json.encode(counted) + b"}\n\n"
+            last += head + b'[],"usage":' + _encode(counted) + b"}\n\n"
         return last + b"data: [DONE]\n\n"
 
 
@@ -239,6 +245,15 @@ class _Said:
         self.calls = list(calls.values())
         for call in self.calls:
             self.said += call["function"]["arguments"]
+
+
+def _one_line(json: bytes) -> bytes:
+    """The same without what splits a line in Python's `splitlines`, by which some clients read streams."""
+    if json.isascii():
+        return json
+    for character, escape in _LINE_ENDS:
+        json = json.replace(character, escape)
+    return json
 
 
 def _completion_id(run_id: str) -> str:

@@ -171,6 +171,10 @@ def _read(body: bytes) -> tuple[dict[str, Any], ChatRequest]:
         chat = msgspec.convert(fields, ChatRequest)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
+    except RecursionError:
+        raise RequestError(
+            "The body is not valid JSON: it is nested too deeply.", code="invalid_json"
+        ) from None
     return fields, chat
 
 
@@ -250,12 +254,16 @@ def _message(message: RequestMessage) -> Message:
     )
 
 
-def _tool(spec: dict[str, Any], tool: RequestTool) -> Tool:
+def _tool(position: int, spec: dict[str, Any], tool: RequestTool) -> Tool:
     if tool.function is not None:
         function = tool.function
         return Tool(function.name, function.description, function.parameters, tool.type, spec)
-    named: dict[str, Any] = spec.get(tool.type) or spec
-    return Tool(str(named.get("name", tool.type)), named.get("description"), None, tool.type, spec)
+    if tool.type == "function":
+        raise _invalid(f"missing required field `function` - at `$.tools[{position}]`")
+    inner: object = spec.get(tool.type)
+    named = cast("dict[str, Any]", inner) if isinstance(inner, dict) else spec
+    name, description = _text_or_none(named.get("name")), _text_or_none(named.get("description"))
+    return Tool(name or tool.type, description, None, tool.type, spec)
 
 
 def read(body: bytes, headers: Mapping[str, str], protocol: str) -> AgentRequest:
@@ -265,7 +273,8 @@ def read(body: bytes, headers: Mapping[str, str], protocol: str) -> AgentRequest
     metadata = chat.metadata or {}
     tools: list[Tool] = []
     if chat.tools:
-        tools = [_tool(spec, tool) for spec, tool in zip(fields["tools"], chat.tools, strict=True)]
+        specs = zip(fields["tools"], chat.tools, strict=True)
+        tools = [_tool(position, spec, tool) for position, (spec, tool) in enumerate(specs)]
     return AgentRequest(
         messages=[_message(message) for message in chat.messages],
         stream=bool(chat.stream),
