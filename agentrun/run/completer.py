@@ -47,7 +47,10 @@ class Completer:
     def feed(self, event: Loose) -> None:
         """Take one loose event. After the ending, nothing more is taken."""
         if isinstance(event, str):
-            if self.ending is None and event:
+            said = self._said
+            if said is not None and said[1] == "text" and event:
+                self._emit(PartDelta(event, "text", said[0]))
+            elif self.ending is None and event:
                 self._emit(PartDelta(event, "text", self._open_said("text")))
             return
         if self.ending is not None:

@@ -47,10 +47,12 @@ class Log:
         """Takes one more event."""
         return self._tail.append
 
-    def stamp(self, now: float) -> None:
-        """Give the events since the last call their time, in seconds since the epoch."""
-        self._batches.append(self._first + len(self._tail))
+    def stamp(self, now: float) -> int:
+        """Give the events since the last call their time, in seconds since the epoch; gives how many there are."""
+        count = self._first + len(self._tail)
+        self._batches.append(count)
         self._batches.append(now)
+        return count
 
     @property
     def last_stamp(self) -> float | None:

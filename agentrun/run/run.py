@@ -6,14 +6,14 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from agentrun.agent import Agent
-from agentrun.events import AnyEvent, Loose, Reason, RunFailed, RunFinished, RunStarted, Usage
+from agentrun.events import Loose, Reason, RunFailed, RunFinished, RunStarted, Usage
 from agentrun.messages import AgentRequest
 from agentrun.run.completer import Completer
 from agentrun.run.log import Log
@@ -56,7 +56,7 @@ class Run:
     """
 
     __slots__ = (
-        "_agent", "_cancel_reason", "_completer", "_inbox", "_noticed", "_nudged", "_nudged_at", "_runs",
+        "_agent", "_cancel_reason", "_completer", "_heard", "_inbox", "_listener", "_noticed", "_nudged", "_nudged_at", "_runs",
         "_stop", "_stops", "_waiters", "closing", "created", "ended", "ending", "error", "finished", "first_output",
         "held_up", "id", "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
     )  # fmt: skip
@@ -93,6 +93,8 @@ class Run:
         self._inbox: deque[Loose | _End] = deque()
         self._noticed = False  # the server's loop knows that there is something in the inbox
         self._waiters: list[asyncio.Future[None]] | None = None
+        self._listener: Callable[[], bool] | None = None
+        self._heard: asyncio.Future[None] | None = None
         self._nudged = False
         self._nudged_at = 0.0
         self._stop: Callable[[], object] | None = None  # cancels the agent's task, where it has one
@@ -220,10 +222,10 @@ class Run:
         except Exception as error:  # it must not stay without an end, nor keep other Runs waiting
             self._end(_End(error), completer)
         now = time.time()
-        if self.first_output is None and len(self.log) > 1:
+        count = self.log.stamp(now)
+        if self.first_output is None and count > 1:
             self.first_output = now
-        self.log.stamp(now)
-        if len(self.log) > _MAX_EVENTS:
+        if count > _MAX_EVENTS:
             self.cancel(RunFailed("output_too_long", f"The agent gave more than {_MAX_EVENTS:,} events."))
         elif completer.ending is not None:
             if end is None:  # it reported its own failure and may still be going
@@ -260,30 +262,37 @@ class Run:
             self._conclude(ending)
             self._wake()
 
-    async def read(self, index: int = 0) -> AsyncIterator[list[AnyEvent]]:
-        """Batches of events from `index` on, as they come, to the ending. An empty one is a sign of life."""
-        while True:
-            if index < len(self.log):
-                batch = self.log.since(index)
-                index = self.slowest = len(self.log)
-                yield batch
-            elif self.ended:
-                return
-            elif self._nudged:
-                self._nudged = False
-                yield []
-            else:
-                await self.changed()
-
     async def changed(self) -> None:
-        """Wait until there is more in the log, or a nudge."""
+        """Wait until there is more in the log, or a sign of life is due."""
         self.slowest = len(self.log)
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = self._runs.create_future()
         if self._waiters is None:
             self._waiters = [waiter]
         else:
             self._waiters.append(waiter)
         await waiter
+
+    async def listen(self, listener: Callable[[], bool]) -> None:
+        """Have `listener` called whenever `changed` would return, until it gives False. There can be one at a time."""
+        self._listener, self._heard = listener, self._runs.create_future()
+        try:
+            await self._heard
+        finally:
+            self._listener = self._heard = None
+
+    @property
+    def listened(self) -> bool:
+        return self._listener is not None
+
+    def read_to(self) -> int:
+        """A reader has read all there is: the index that comes next."""
+        self.slowest = len(self.log)
+        return self.slowest
+
+    def silent(self) -> bool:
+        """Whether a reader owes its client a sign of life. Asking pays it off."""
+        nudged, self._nudged = self._nudged, False
+        return nudged
 
     @property
     def last_output(self) -> float:
@@ -292,7 +301,8 @@ class Run:
 
     def nudge(self, silence_s: float, now: float) -> None:
         """Wake readers though nothing happened for so long, that they can say they are alive."""
-        if self._waiters is not None and now - max(self._nudged_at, self.last_output) > silence_s:
+        waits = self._waiters is not None or self._listener is not None
+        if waits and now - max(self._nudged_at, self.last_output) > silence_s:
             self._nudged, self._nudged_at = True, now
             self._wake()
 
@@ -314,6 +324,10 @@ class Run:
             self.cancel()
 
     def _wake(self) -> None:
+        if self._listener is not None and not self._listener() and self._heard is not None:
+            self._listener = None
+            if not self._heard.done():
+                self._heard.set_result(None)
         waiters = self._waiters
         if waiters is None:
             return

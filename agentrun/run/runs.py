@@ -46,6 +46,7 @@ class Runs:
     ) -> None:
         self.limits = limits
         self.worker: Worker
+        self.create_future: Callable[[], asyncio.Future[None]]
         self.draining = False
         self._debug = debug
         self._on_end = on_end
@@ -62,6 +63,7 @@ class Runs:
     def open(self) -> None:
         """Take the running loop as the server's. Called by the first Run where nobody did."""
         self._loop = asyncio.get_running_loop()
+        self.create_future = self._loop.create_future
         self.draining = self._woken = False
         self._changed.clear()
         self.worker = Worker(self.limits.max_threads)

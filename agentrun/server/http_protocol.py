@@ -124,6 +124,19 @@ class _Cycle(RequestResponseCycle):
                 self.transport.close()
             self.on_response()
 
+    @property
+    def writable(self) -> bool:
+        """Whether more of a chunked answer can be pushed."""
+        return (
+            self._held is None
+            and bool(self.chunked_encoding)
+            and not (self.flow.write_paused or self.disconnected or self.response_complete)
+        )
+
+    def push(self, body: bytes) -> None:
+        """The same as sending more of the body, where that would not wait."""
+        self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+
     def _head(self, start: Any) -> bytes:
         status: int = start["status"]
         headers: list[tuple[bytes, bytes]] = [*self.default_headers, *start.get("headers", ())]
