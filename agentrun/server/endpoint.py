@@ -207,7 +207,11 @@ class _Numbered:
 
     def numbered(self, index: int, event: AnyEvent) -> bytes:
         frames = self._encoder.encode(event)
-        return b"%s%d\n%s" % (self._prefix, index, frames) if frames else b""
+        if not frames:
+            return b""
+        # on the last of them: who lost the connection before it gets them all again
+        before, end, last = frames[:-2].rpartition(b"\n\n")
+        return b"%s%s%s%d\n%s\n\n" % (before, end, self._prefix, index, last)
 
 
 def _until(run: Run, last: int) -> Iterator[AnyEvent]:
