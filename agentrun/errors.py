@@ -4,6 +4,7 @@
       ConfigError          you can fix this in code or configuration; raised before side effects
         MissingExtra       an optional dependency is not installed
       CallbackError        the agent returned or yielded something that is no answer
+      ToolFailed           told to the model, not to the user
       RequestError         the caller sent something invalid             400
         Unauthorized       no key, or one that is not known              401
         PermissionDenied   a known key that may not do this              403
@@ -57,6 +58,12 @@ class CallbackError(AgentRunError):
     """The agent gave a value that AgentRun cannot turn into an answer."""
 
     code = "invalid_agent_output"
+
+
+class ToolFailed(AgentRunError):
+    """A tool could not do what it was called for; the model is told, and may try another way."""
+
+    code = "tool_failed"
 
 
 class RequestError(AgentRunError):

@@ -12,6 +12,7 @@ import copy
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
+from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, PartDelta, PartEnded, PartStarted, Usage, reasoning
@@ -19,13 +20,16 @@ from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Image, Message, Role, Text
 from agentrun.models import Model, resolve
 from agentrun.models.model import UNUSED_KEY
+from agentrun.tools import Tool, Toolset
 
 try:
     from agentscope.agent import Agent
     from agentscope.credential import OpenAICredential
     from agentscope.message import Base64Source, DataBlock, Msg, TextBlock, URLSource
     from agentscope.model import OpenAIChatModel
+    from agentscope.permission import PermissionBehavior, PermissionDecision
     from agentscope.state import AgentState
+    from agentscope.tool import FunctionTool, ToolChunk
 except ImportError as error:
     raise MissingExtra("AgentScope", "agentscope") from error
 
@@ -38,6 +42,26 @@ def model(name: str | Model | None = None, *, model: str | None = None, **option
     known = OpenAIChatModel(credential, found.id, **options)
     known.client = found.async_client
     return known
+
+
+def toolset(name: str | Toolset, **options: Any) -> list[FunctionTool]:
+    """The tools of this name; options are those of `agentrun.tools.toolset`."""
+    return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+def _tool(tool: Tool) -> FunctionTool:
+    async def call(**arguments: Any) -> ToolChunk:
+        return ToolChunk(content=[TextBlock(text=await tool.tell(arguments))])
+
+    return FunctionTool(
+        call,
+        name=tool.name,
+        description=tool.description,
+        input_schema=tool.parameters,
+        permission=PermissionDecision(
+            behavior=PermissionBehavior.ALLOW, message="It was configured by name."
+        ),
+    )
 
 
 def adapt(agent: object) -> Callback | None:
@@ -127,4 +151,4 @@ def _blocks(message: Message) -> list[Any]:
     return blocks
 
 
-__all__ = ["adapt", "model", "sandbox_toolset"]
+__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]

@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import msgspec
+from pydantic import PrivateAttr
 
+from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, Loose, PartDelta, PartStarted, Usage, reasoning, tool_call, tool_result
@@ -21,12 +23,15 @@ from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest
 from agentrun.models import Model, resolve
 from agentrun.models.model import UNUSED_KEY
+from agentrun.tools import Tool, Toolset
 from agentrun.utils import ids
 
 try:
     from crewai import Crew
     from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
     from crewai.llms.providers.openai.completion import OpenAICompletion
+    from crewai.tools import BaseTool
+    from crewai.utilities import pydantic_schema_utils
 except ImportError as error:
     raise MissingExtra("CrewAI", "crewai") from error
 
@@ -47,6 +52,31 @@ def model(name: str | Model | None = None, *, model: str | None = None, **option
     llm: Any = OpenAICompletion(**given)
     llm._client, llm._async_client = found.client, found.async_client
     return llm
+
+
+def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:
+    """The tools of this name; options are those of `agentrun.tools.toolset`."""
+    return [_Tool.of(tool) for tool in tools.toolset(name, **options)]
+
+
+class _Tool(BaseTool):
+    """Only what the model gave is passed on: a default of the schema is the tool's own business."""
+
+    _known: Tool = PrivateAttr()
+
+    @classmethod
+    def of(cls, tool: Tool) -> _Tool:
+        made = cls(name=tool.name, description=tool.description, args_schema=_arguments(tool))
+        made._known = tool
+        return made
+
+    def _run(self, **arguments: Any) -> str:
+        return self._known.tell_sync({name: value for name, value in arguments.items() if value is not None})
+
+
+def _arguments(tool: Tool) -> Any:
+    make: Any = pydantic_schema_utils.create_model_from_schema
+    return make({"title": tool.name, **tool.parameters})
 
 
 def adapt(crew: object) -> Callback | None:
@@ -157,4 +187,4 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
 
 
-__all__ = ["adapt", "model", "sandbox_toolset"]
+__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, RunFailed, Usage, reasoning, tool_call, tool_result
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Image, Message, Role, Text
 from agentrun.models import Model, resolve
+from agentrun.tools import Tool, Toolset
 from agentrun.utils import ids
 
 try:
@@ -28,6 +30,7 @@ try:
     from google.adk.events import Event
     from google.adk.runners import Runner
     from google.adk.sessions import InMemorySessionService
+    from google.adk.tools import BaseTool, ToolContext
     from google.genai import types
 except ImportError as error:
     raise MissingExtra("Google ADK", "google-adk") from error
@@ -44,6 +47,25 @@ def model(name: str | Model | None = None, *, model: str | None = None) -> Llm:
     from agentrun.integration.google_adk_llm import Llm
 
     return Llm.of(resolve(name, **({} if model is None else {"model": model})))
+
+
+def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:
+    """The tools of this name; options are those of `agentrun.tools.toolset`."""
+    return [_Tool(tool) for tool in tools.toolset(name, **options)]
+
+
+class _Tool(BaseTool):
+    def __init__(self, tool: Tool) -> None:
+        super().__init__(name=tool.name, description=tool.description)
+        self._tool = tool
+
+    def _get_declaration(self) -> types.FunctionDeclaration:
+        return types.FunctionDeclaration(
+            name=self.name, description=self.description, parameters_json_schema=self._tool.parameters
+        )
+
+    async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> str:
+        return await self._tool.tell(args)
 
 
 def adapt(agent: object) -> Callback | None:
@@ -160,4 +182,4 @@ def _parts(message: Message) -> Iterator[types.Part]:
                 pass
 
 
-__all__ = ["adapt", "model", "sandbox_toolset"]
+__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
 
+from agentrun import tools
 from agentrun.agent import Callback
-from agentrun.errors import MissingExtra
+from agentrun.errors import MissingExtra, ToolFailed
 from agentrun.events import Loose
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest
 from agentrun.models import Model, resolve
+from agentrun.tools import Tool, Toolset
 
 try:
     from langchain_core.messages import BaseMessage
     from langchain_core.prompts import BasePromptTemplate
     from langchain_core.runnables import Runnable, RunnableSequence
+    from langchain_core.tools import StructuredTool, ToolException
 
     from agentrun.integration.langchain_messages import Messages
 except ImportError as error:
@@ -45,6 +48,34 @@ def model(name: str | Model | None = None, *, model: str | None = None, **option
         raise MissingExtra("langchain-openai", "langchain") from error
     found = resolve(name, **({} if model is None else {"model": model}))
     return Chat.of(found, **options)
+
+
+def toolset(name: str | Toolset, **options: Any) -> list[StructuredTool]:
+    """The tools of this name; options are those of `agentrun.tools.toolset`."""
+    return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+def _tool(tool: Tool) -> StructuredTool:
+    async def call(**arguments: Any) -> str:
+        try:
+            return await tool.call(arguments)
+        except ToolFailed as failure:
+            raise ToolException(str(failure)) from failure
+
+    def call_sync(**arguments: Any) -> str:
+        try:
+            return tool.call_sync(arguments)
+        except ToolFailed as failure:
+            raise ToolException(str(failure)) from failure
+
+    return StructuredTool(
+        name=tool.name,
+        description=tool.description,
+        args_schema=tool.parameters,
+        func=call_sync,
+        coroutine=call,
+        handle_tool_error=True,
+    )
 
 
 def adapt(runnable: object) -> Callback | None:
@@ -82,4 +113,4 @@ def _read(value: object, messages: Messages) -> list[Loose | object]:
     return [value]
 
 
-__all__ = ["adapt", "model", "sandbox_toolset"]
+__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import msgspec
 
+from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import (
@@ -28,9 +29,10 @@ from agentrun.events import (
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Message, Role
 from agentrun.models import Model, resolve
+from agentrun.tools import Tool, Toolset
 
 try:
-    from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, RunConfig, Runner
+    from agents import Agent, FunctionTool, ModelSettings, OpenAIChatCompletionsModel, RunConfig, Runner
 except ImportError as error:
     raise MissingExtra("OpenAI Agents", "openai-agents") from error
 
@@ -39,6 +41,18 @@ def model(name: str | Model | None = None, *, model: str | None = None) -> OpenA
     """The model of this name; `model` asks for another of the same provider."""
     found = resolve(name, **({} if model is None else {"model": model}))
     return OpenAIChatCompletionsModel(model=found.id, openai_client=found.async_client)
+
+
+def toolset(name: str | Toolset, **options: Any) -> list[FunctionTool]:
+    """The tools of this name; options are those of `agentrun.tools.toolset`."""
+    return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+def _tool(tool: Tool) -> FunctionTool:
+    async def invoke(_: Any, arguments: str) -> str:
+        return await tool.tell(msgspec.json.decode(arguments or "{}", type=dict[str, Any]))
+
+    return FunctionTool(tool.name, tool.description, tool.parameters, invoke, strict_json_schema=False)
 
 
 def adapt(agent: object) -> Callback | None:
@@ -148,4 +162,4 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
             return part
 
 
-__all__ = ["adapt", "model", "sandbox_toolset"]
+__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]

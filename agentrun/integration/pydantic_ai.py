@@ -12,15 +12,18 @@ from typing import Any, cast
 
 import msgspec
 
+from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import InputRequired, Loose, PartDelta, PartStarted, Usage, reasoning, tool_result
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Audio, Image, Message, Role, Text
 from agentrun.models import Model, resolve
+from agentrun.tools import Tool, Toolset
 
 try:
     from pydantic_ai import Agent, BinaryContent, DeferredToolRequests, ImageUrl
+    from pydantic_ai import Tool as AgentTool
     from pydantic_ai.messages import (
         ModelMessage,
         ModelRequest,
@@ -41,6 +44,19 @@ def model(name: str | Model | None = None, *, model: str | None = None, **option
     """The model of this name; `model` asks for another of the same provider. Options are those of OpenAIChatModel."""
     found = resolve(name, **({} if model is None else {"model": model}))
     return OpenAIChatModel(found.id, provider=OpenAIProvider(openai_client=found.async_client), **options)
+
+
+def toolset(name: str | Toolset, **options: Any) -> list[AgentTool[Any]]:
+    """The tools of this name; options are those of `agentrun.tools.toolset`."""
+    return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+def _tool(tool: Tool) -> AgentTool[Any]:
+    async def call(**arguments: Any) -> str:
+        return await tool.tell(arguments)
+
+    kind: Any = AgentTool
+    return kind.from_schema(call, tool.name, tool.description, tool.parameters)
 
 
 def adapt(agent: object) -> Callback | None:
@@ -180,4 +196,4 @@ def _content(message: Message) -> str | list[Any]:
     return content
 
 
-__all__ = ["adapt", "model", "sandbox_toolset"]
+__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]

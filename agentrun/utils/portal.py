@@ -24,6 +24,11 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+async def call(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The same for a caller on a loop of its own, for what has to stay on one loop whoever uses it."""
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, _running()))
+
+
 def iterate(stream: AsyncIterable[T]) -> Iterator[T]:
     """The items of an asynchronous stream, one by one."""
     source = aiter(stream)

@@ -24,60 +24,60 @@ def get_weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-def langchain(name: str) -> Any:
+def langchain(name: str, tools: list[Any] | None = None) -> Any:
     from langchain.agents import create_agent
 
     from agentrun.integration.langchain import model
 
-    return create_agent(model(name), tools=[get_weather])
+    return create_agent(model(name), tools=tools or [get_weather])
 
 
-def langgraph(name: str) -> Any:
+def langgraph(name: str, tools: list[Any] | None = None) -> Any:
     from langgraph.graph import START, MessagesState, StateGraph
     from langgraph.prebuilt import ToolNode, tools_condition
 
     from agentrun.integration.langgraph import model
 
-    bound = model(name).bind_tools([get_weather])
+    bound = model(name).bind_tools(tools or [get_weather])
 
     async def think(state: MessagesState) -> Any:
         return {"messages": [await bound.ainvoke(state["messages"])]}
 
     graph = StateGraph(MessagesState)
     graph.add_node("think", think)
-    graph.add_node("tools", ToolNode([get_weather]))
+    graph.add_node("tools", ToolNode(tools or [get_weather]))
     graph.add_edge(START, "think")
     graph.add_conditional_edges("think", tools_condition)
     graph.add_edge("tools", "think")
     return graph.compile()
 
 
-def openai_agents(name: str) -> Any:
+def openai_agents(name: str, tools: list[Any] | None = None) -> Any:
     from agents import Agent, function_tool
 
     from agentrun.integration.openai_agents import model
 
-    return Agent(name="helper", model=model(name), tools=[function_tool(get_weather)])
+    return Agent(name="helper", model=model(name), tools=tools or [function_tool(get_weather)])
 
 
-def pydantic_ai(name: str) -> Any:
+def pydantic_ai(name: str, tools: list[Any] | None = None) -> Any:
     from pydantic_ai import Agent
 
     from agentrun.integration.pydantic_ai import model
 
-    return Agent(model(name), tools=[get_weather])
+    return Agent(model(name), tools=tools or [get_weather])
 
 
-def google_adk(name: str) -> Any:
+def google_adk(name: str, tools: list[Any] | None = None) -> Any:
     pytest.importorskip("google.adk", reason="its caps do not fit the others; see scripts/test-frameworks")
     from google.adk.agents import LlmAgent
 
     from agentrun.integration.google_adk import model
 
-    return LlmAgent(name="helper", model=model(name), tools=[get_weather])
+    return LlmAgent(name="helper", model=model(name), tools=tools or [get_weather])
 
 
-def agentscope(name: str) -> Any:
+def agentscope(name: str, tools: list[Any] | None = None) -> Any:
     pytest.importorskip("agentscope", reason="its caps do not fit the others; see scripts/test-frameworks")
     from agentscope.agent import Agent
     from agentscope.message import TextBlock
@@ -93,10 +93,10 @@ def agentscope(name: str) -> Any:
     tool = FunctionTool(
         weather, name="get_weather", description="Get the weather in a city.", permission=allowed
     )
-    return Agent("helper", "Be brief.", model(name), Toolkit([tool]))
+    return Agent("helper", "Be brief.", model(name), Toolkit(tools or [tool]))
 
 
-def crewai(name: str) -> Any:
+def crewai(name: str, tools: list[Any] | None = None) -> Any:
     pytest.importorskip("crewai", reason="its caps do not fit the others; see scripts/test-frameworks")
     from crewai import Agent, Crew, Task
     from crewai.tools import tool
@@ -108,13 +108,13 @@ def crewai(name: str) -> Any:
         goal="help",
         backstory="kind",
         llm=model(name),
-        tools=[tool("get_weather")(get_weather)],
+        tools=tools or [tool("get_weather")(get_weather)],
     )
     task = Task(description="Answer: {question}", expected_output="an answer", agent=helper)
     return Crew(agents=[helper], tasks=[task])
 
 
-BUILDERS: dict[str, Callable[[str], Any]] = {
+BUILDERS: dict[str, Callable[..., Any]] = {
     "langchain": langchain,
     "langgraph": langgraph,
     "openai_agents": openai_agents,
@@ -206,6 +206,24 @@ async def test_a_failing_model_fails_the_run(framework: str, project: Path, upst
     upstream.script, upstream.then = [], Answer(401, {"error": {"message": "no such key"}})
     with pytest.raises(Exception, match="no such key"):
         await events_of(BUILDERS[framework]("scripted"), "hello")
+
+
+async def test_tools_by_name(framework: str, project: Path, monkeypatch: pytest.MonkeyPatch):
+    BUILDERS[framework]("builtin")  # skips where the framework is not installed
+    (project / "some_tools.py").write_text(
+        "def get_weather(city: str, days: int = 1) -> str:\n"
+        "    'Get the weather in a city.'\n"
+        "    if city == 'Nowhere': raise ValueError('s3cret')\n"
+        "    return f'{days} sunny day in {city}'\n"
+    )
+    (project / "agentrun.yaml").write_text("tools:\n  weather:\n    functions: some_tools:get_weather\n")
+    monkeypatch.syspath_prepend(str(project))
+    found = import_module(f"agentrun.integration.{framework}").toolset("weather")
+    events = await events_of(BUILDERS[framework]("builtin", found), "What is the weather in Paris?")
+    assert ("tool_result", "1 sunny day in Paris") in outline(events)
+    events = await events_of(BUILDERS[framework]("builtin", found), "What is the weather in Nowhere?")
+    [failed] = [text for kind, text in outline(events) if kind == "tool_result"]
+    assert "get_weather failed with ValueError" in failed and "s3cret" not in str(events)
 
 
 def test_without_the_framework_the_import_says_what_to_install(framework: str):
