@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentrun.utils.json import dumps
 from agentrun.utils.log_handler import BatchingHandler
@@ -49,32 +49,38 @@ class TerminalFormatter(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        level = record.levelname
-        shown = f"\x1b[{_COLOURS.get(level, '0')}m{level}\x1b[0m" if self._colour else level
-        line = f"{shown}:{' ' * (9 - len(level))}{record.getMessage()}"
+        message = record.getMessage()
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return redact(line)
+            message += "\n" + self.formatException(record.exc_info)
+        return self.line(record.levelname, message)
+
+    def line(self, level: str, message: str, *_: object) -> str:
+        shown = f"\x1b[{_COLOURS.get(level, '0')}m{level}\x1b[0m" if self._colour else level
+        return f"{shown}:{' ' * (9 - len(level))}{redact(message)}"
 
 
 class JsonFormatter(logging.Formatter):
     """One object a line: time, level, logger, message, and the fields of a run."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields: dict[str, Any] = {
-            "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": redact(record.getMessage()),
-        }
-        for name, value in getattr(record, "fields", {}).items():
-            fields[name] = redact(value) if isinstance(value, str) else value
+        fields: dict[str, Any] = getattr(record, "fields", {})
         if record.exc_info:
-            fields["exception"] = redact(self.formatException(record.exc_info))
+            fields = {**fields, "exception": self.formatException(record.exc_info)}
+        return self.line(record.levelname, record.getMessage(), record.name, record.created, fields)
+
+    def line(self, level: str, message: str, logger: str, when: float, fields: dict[str, Any]) -> str:
+        shown: dict[str, Any] = {
+            "time": f"{_second(int(when))}.{int(when % 1 * 1000):03d}Z",
+            "level": level.lower(),
+            "logger": logger,
+            "message": redact(message),
+        }
+        for name, value in fields.items():
+            shown[name] = redact(value) if isinstance(value, str) else value
         try:
-            return dumps(fields).decode()
+            return dumps(shown).decode()
         except (TypeError, ValueError):  # a line that cannot be written as it is must not be lost
-            return dumps({name: whole(str(value)) for name, value in fields.items()}).decode()
+            return dumps({name: whole(str(value)) for name, value in shown.items()}).decode()
 
 
 @lru_cache(maxsize=2)
@@ -82,12 +88,32 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
+def info(to: logging.Logger, message: str, fields: dict[str, Any]) -> None:
+    """`to.info` with fields, for lines that are many: a third of the time where they only go to our own handler."""
+    if not to.isEnabledFor(logging.INFO):
+        return
+    if _ours is not None and not to.handlers and not to.filters and logger.handlers == [_ours.handler]:
+        _ours.handler.write(_ours.formatter.line("INFO", message, to.name, time.time(), fields))
+    else:
+        to.info("%s", message, extra={"fields": fields})
+
+
+class _Ours(NamedTuple):
+    handler: BatchingHandler
+    formatter: TerminalFormatter | JsonFormatter
+
+
+_ours: _Ours | None = None
+
+
 def configure(level: str) -> None:
     """Send the logs of AgentRun and uvicorn to stderr. Called by `start()` and the command line."""
+    global _ours
     stream = sys.stderr
-    terminal = stream.isatty()
+    formatter = TerminalFormatter(colour=True) if stream.isatty() else JsonFormatter()
     handler = BatchingHandler(stream)
-    handler.setFormatter(TerminalFormatter(colour=True) if terminal else JsonFormatter())
+    handler.setFormatter(formatter)
+    _ours = _Ours(handler, formatter)
     number = 5 if level == "trace" else getattr(logging, level.upper())
     for name in ("agentrun", "uvicorn"):
         named = logging.getLogger(name)

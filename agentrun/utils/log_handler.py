@@ -19,17 +19,25 @@ class BatchingHandler(logging.Handler):
         self._stream = stream
         self._lines: list[str] = []
         self._some = threading.Event()
+        self._waiting = False
         threading.Thread(target=self._write_on, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._lines.append(self.format(record))
-            if record.levelno >= logging.WARNING or len(self._lines) > _MOST_LINES:
+            self.write(self.format(record))
+            if record.levelno >= logging.WARNING:
                 self.flush()
-            elif not self._some.is_set():
-                self._some.set()
         except Exception:
             self.handleError(record)
+
+    def write(self, line: str) -> None:
+        """Write a line soon."""
+        self._lines.append(line)
+        if len(self._lines) > _MOST_LINES:
+            self.flush()
+        elif not self._waiting:
+            self._waiting = True
+            self._some.set()
 
     def flush(self) -> None:
         """Write what is there. Called at the end of the process as well."""
@@ -44,6 +52,7 @@ class BatchingHandler(logging.Handler):
             self._some.wait()
             time.sleep(_TOGETHER_S)
             self._some.clear()
+            self._waiting = False
             try:
                 self.flush()
             except (OSError, ValueError):  # nobody reads it any more
