@@ -132,7 +132,7 @@ AtLeastOne: TypeAlias = Annotated[int, Meta(ge=1)]
 class ChatRequest(msgspec.Struct, kw_only=True):
     """The fields of a request that are looked at; any other is accepted and passed on."""
 
-    messages: list[RequestMessage]
+    messages: Annotated[list[RequestMessage], Meta(extra_json_schema={"minItems": 1})]
     model: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -141,7 +141,7 @@ class ChatRequest(msgspec.Struct, kw_only=True):
     user: str | None = None
     session_id: str | None = None
     metadata: dict[str, Any] | None = None
-    n: int | None = None
+    n: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": 1})] | None = None
     max_tokens: AtLeastOne | None = None
     max_completion_tokens: AtLeastOne | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
