@@ -827,7 +827,7 @@ def test_runs_may_be_opened_again_on_another_loop():
     async def once() -> None:
         runs.open()
         going = await start(runs, endless)
-        await anext(going.read())
+        await speaks(going)
         got = await answer(runs, lambda request: asyncio.Event().wait())
         assert got[-1].code == "timeout"
         await runs.close()
