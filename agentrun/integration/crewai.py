@@ -75,8 +75,9 @@ class _Tool(BaseTool):
 
 
 def _arguments(tool: Tool) -> Any:
-    make: Any = pydantic_schema_utils.create_model_from_schema
-    return make({"title": tool.name, **tool.parameters})
+    return cast("Any", pydantic_schema_utils).create_model_from_schema(
+        {"title": tool.name, **tool.parameters}
+    )
 
 
 def adapt(crew: object) -> Callback | None:

@@ -23,10 +23,16 @@ class Price(BaseModel):
     )
 
 
+def _or_name(schema: dict[str, Any]) -> None:
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string"}, whole]
+
+
 class Target(BaseModel):
     """One of the models behind a proxy."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_or_name)
 
     model: str = Field(description="A name from `models:`, or `provider/model`.")
     weight: float = Field(

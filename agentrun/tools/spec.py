@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 _KINDS = ("functions", "mcp", "openapi")
+_ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
 class Command(BaseModel):
@@ -22,7 +25,9 @@ class ToolsetSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    functions: list[str] | None = Field(default=None, description="Python functions as module:name.")
+    functions: Annotated[list[str] | None, WithJsonSchema(_ONE_OR_MORE)] = Field(
+        default=None, description="Python functions as module:name."
+    )
     mcp: str | Command | None = Field(default=None, description="URL of an MCP server, or how to start one.")
     openapi: str | None = Field(default=None, description="File or URL of an OpenAPI document, YAML or JSON.")
     base_url: str | None = Field(
