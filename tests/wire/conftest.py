@@ -36,7 +36,15 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        self.stop = lambda: loop.call_soon_threadsafe(over.set)
+        self._over = over
         self.up.set()
+
+    async def main_loop(self) -> None:
+        """Ends at once; uvicorn's looks ten times a second."""
+        await self.on_tick(0)
+        await self._over.wait()
 
 
 @pytest.fixture
@@ -71,7 +79,7 @@ def _serving() -> Iterator[Callable[..., str]]:
 
     yield start
     for server, _ in servers:
-        server.should_exit = True
+        server.stop()
     for _, thread in servers:
         thread.join(10)
 

@@ -22,6 +22,12 @@ ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 STREAM = {**ASK, "stream": True}
 
 
+@pytest.fixture(scope="module")
+def ok(serve_module) -> str:
+    """Where an agent says "ok"."""
+    return serve_module(["ok"])
+
+
 @pytest.fixture(scope="session")
 def curl_path() -> str:
     path = shutil.which("curl")
@@ -338,40 +344,37 @@ def test_fact_30_a_client_that_is_killed_closes_the_agent(serve, curl_path):
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
 )
-def test_a_body_that_does_not_say_it_is_json_is_a_400(serve, curl, kind):
-    url = serve(["ok"])
-    answer = curl(url + CHAT, "-H", f"content-type: {kind}", "-d", json.dumps(ASK))
+def test_a_body_that_does_not_say_it_is_json_is_a_400(ok, curl, kind):
+    answer = curl(ok + CHAT, "-H", f"content-type: {kind}", "-d", json.dumps(ASK))
     assert (answer.status, answer.error["code"]) == (400, "unsupported_content_type")
-    assert curl(url + CHAT, "-H", "content-type:", "-d", json.dumps(ASK)).status == 200
+    assert curl(ok + CHAT, "-H", "content-type:", "-d", json.dumps(ASK)).status == 200
     page = ["-H", "content-type:", "-H", "origin: https://evil.example"]
-    assert curl(url + CHAT, *page, "-d", json.dumps(ASK)).status == 400
+    assert curl(ok + CHAT, *page, "-d", json.dumps(ASK)).status == 400
     json_too = "content-type: Application/JSON ;charset=utf-8"
-    assert curl(url + CHAT, "-H", json_too, "-d", json.dumps(ASK)).status == 200
+    assert curl(ok + CHAT, "-H", json_too, "-d", json.dumps(ASK)).status == 200
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_of_50_mb_is_a_413_at_once(serve, curl, tmp_path, chunked):
-    url = serve(["ok"])
+def test_a_body_of_50_mb_is_a_413_at_once(ok, curl, tmp_path, chunked):
     big = tmp_path / "big"
     with open(big, "wb") as file:
         file.truncate(50_000_000)
     options = ["-H", "transfer-encoding: chunked"] if chunked else []
-    answer = curl(url + CHAT, *options, "-H", "content-type: application/json", "-X", "POST", "-T", str(big))
+    answer = curl(ok + CHAT, *options, "-H", "content-type: application/json", "-X", "POST", "-T", str(big))
     assert (answer.status, answer.error["code"]) == (413, "request_too_large")
-    assert curl(url + CHAT, body=ASK).status == 200
+    assert curl(ok + CHAT, body=ASK).status == 200
 
 
 @pytest.mark.parametrize("headers", [["x-big: " + "x" * 70_000], [f"x-{i}: {'x' * 90}" for i in range(1000)]])
-def test_a_flood_of_headers_is_a_431(serve, curl, headers):
-    url = serve(["ok"])
+def test_a_flood_of_headers_is_a_431(ok, curl, headers):
     options = [option for header in headers for option in ("-H", header)]
-    answer = curl(url + CHAT, *options, body=ASK)
+    answer = curl(ok + CHAT, *options, body=ASK)
     assert (answer.status, answer.error["code"]) == (431, "headers_too_large")
-    assert curl(url + CHAT, body=ASK).status == 200
+    assert curl(ok + CHAT, body=ASK).status == 200
 
 
-def test_headers_without_an_end_are_a_431(serve):
-    with Raw(serve(["ok"])) as raw:
+def test_headers_without_an_end_are_a_431(ok):
+    with Raw(ok) as raw:
         raw.send(f"POST {CHAT} HTTP/1.1\r\nx: ".encode() + b"x" * 70_000)
         answer = Answer(raw.rest())
     assert (answer.status, answer.error["code"]) == (431, "headers_too_large")
@@ -389,15 +392,14 @@ def test_headers_without_an_end_are_a_431(serve):
         b"GET / HTTP/1.1\r\nbad header\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_a_400(serve, curl, sent):
-    url = serve(["ok"])
-    with Raw(url) as raw:
+def test_what_is_no_http_is_a_400(ok, curl, sent):
+    with Raw(ok) as raw:
         raw.send(sent)
         answer = Answer(raw.rest())
     assert (answer.status, answer.error["code"]) == (400, "invalid_http")
     assert answer.headers["connection"] == "close"
     assert answer.headers["x-request-id"].startswith("req_")
-    assert curl(url + CHAT, body=ASK).status == 200
+    assert curl(ok + CHAT, body=ASK).status == 200
 
 
 def test_a_head_that_is_too_slow_is_a_408(serve, monkeypatch):
@@ -408,8 +410,8 @@ def test_a_head_that_is_too_slow_is_a_408(serve, monkeypatch):
     assert (answer.status, answer.error["code"]) == (408, "request_timeout")
 
 
-def test_a_request_byte_by_byte_is_answered(serve):
-    with Raw(serve(["ok"])) as raw:
+def test_a_request_byte_by_byte_is_answered(ok):
+    with Raw(ok) as raw:
         for byte in http(CHAT):
             raw.send(bytes([byte]))
         answer = raw.answer()
