@@ -66,7 +66,7 @@ class Runs:
         self.create_future = self._loop.create_future
         self.draining = self._woken = False
         self._changed.clear()
-        self.worker = Worker(self.limits.max_threads)
+        self.worker = Worker(self._loop, self.limits.max_threads)
         self.worker.start()
 
     async def close(self) -> None:

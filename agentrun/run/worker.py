@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 class Worker:
     """One event loop in its own thread, and threads for what blocks."""
 
-    def __init__(self, max_threads: int) -> None:
+    def __init__(self, server: asyncio.AbstractEventLoop, max_threads: int) -> None:
+        self._server = server
         self._loop = LoopThread("agents", _report_stall)
         self._threads = Threads("agent", max_threads)
 
@@ -35,8 +36,8 @@ class Worker:
         self._threads.wait(deadline - time.monotonic())
 
     def call(self, function: Callable[[], object]) -> None:
-        """Run `function` on the agents' loop."""
-        self._loop.call(function)
+        """On the server's loop: run `function` on the agents'."""
+        self._loop.call(function, self._server)
 
     def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """On the agents' loop: start a task there."""

@@ -50,12 +50,18 @@ class LoopThread:
         self._thread.start()
         threading.Thread(target=self._watch, name=f"{self._name}-watch", daemon=True).start()
 
-    def call(self, function: Callable[[], object]) -> None:
-        """Run `function` on the loop. Any thread may call this."""
+    def call(self, function: Callable[[], object], caller: asyncio.AbstractEventLoop | None = None) -> None:
+        """Run `function` on the loop. Any thread may call this; on the loop `caller`, calls of one turn share one wake."""
         self._queue.append(function)
         if not self._woken:
             self._woken = True
-            self.loop.call_soon_threadsafe(self._drain)
+            if caller is None:
+                self._wake()
+            else:
+                caller.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self.loop.call_soon_threadsafe(self._drain)
 
     def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task; to be called on the loop. Keeps it from being collected while it runs."""
@@ -68,7 +74,8 @@ class LoopThread:
 
     def stop(self, timeout_s: float) -> None:
         """Wait for what still runs, then end the thread; give up after `timeout_s`."""
-        self.call(lambda: self.loop.create_task(self._wind_up()))
+        self._queue.append(lambda: self.loop.create_task(self._wind_up()))
+        self._wake()
         self._thread.join(timeout_s)
 
     def _drain(self) -> None:
