@@ -111,9 +111,11 @@ class Intake:
         usage = value.get("usage")
         if usage:
             yield Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, _details(usage))
-        if error := value.get("error"):
-            fields = cast("Fields", error if isinstance(error, dict) else {"message": error})
-            yield RunFailed(str(fields.get("code") or "model_error"), str(fields.get("message") or error))
+        error: object = value.get("error")
+        if error:
+            fields: Fields = cast("Fields", error) if isinstance(error, dict) else {}
+            text = fields.get("message") or cast("object", error)
+            yield RunFailed(str(fields.get("code") or "model_error"), str(text))
 
     def _from_message(self, message: Fields) -> Iterator[Loose]:
         if "tool" in (message.get("role"), message.get("type")):
