@@ -51,7 +51,25 @@ class MissingExtra(ConfigError):
     code = "missing_extra"
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} is not installed.", hint=f'Run: pip install "agentrun[{extra}]"')
+        packages = " ".join(f'"{package}"' for package in _packages(extra))
+        super().__init__(
+            f"{what} is not installed.",
+            hint=f"It belongs to the extra agentrun[{extra}]. Run: pip install {packages}",
+        )
+
+
+def _packages(extra: str) -> list[str]:
+    """What an extra of this package asks for, by its metadata."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        lines = requires("agentrun") or []
+    except PackageNotFoundError:  # run from a checkout
+        lines = []
+    wanted = [
+        line.partition(";")[0].strip() for line in lines if f"extra == '{extra}'" in line.replace('"', "'")
+    ]
+    return wanted or [f"agentrun[{extra}]"]
 
 
 class CallbackError(AgentRunError):

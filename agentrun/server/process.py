@@ -40,8 +40,12 @@ class _Server(uvicorn.Server):
             os._exit(128 + sig)
         self.should_exit = True
         self._runs.draining = True
+        if self.started:  # not with uvicorn's next tick: who connects from now on belongs to another server
+            for server in self.servers:
+                self._loop.call_soon_threadsafe(server.close)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if not self._settings.is_worker:
             logger.info("Uvicorn running on %s (Press CTRL+C to quit)", self._where)
