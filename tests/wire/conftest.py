@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,13 @@ class _Server(uvicorn.Server):
 def serve() -> Iterator[Callable[..., str]]:
     """serve(callback or a list of what one says, **settings) -> the URL it is served at."""
     with _serving() as start:
+        yield partial(_serve, start)
+
+
+@pytest.fixture
+def serve_app() -> Iterator[Callable[[Any], str]]:
+    """serve_app(any ASGI app) -> the URL it is served at."""
+    with _serving() as start:
         yield start
 
 
@@ -68,17 +76,26 @@ def serve() -> Iterator[Callable[..., str]]:
 def serve_module() -> Iterator[Callable[..., str]]:
     """The same, for all tests of a file."""
     with _serving() as start:
-        yield start
+        yield partial(_serve, start)
+
+
+def _serve(
+    start: Callable[[Any], str],
+    callback: Any,
+    prepare: Callable[[Any], object] = lambda app: None,
+    **settings: Any,
+) -> str:
+    agent = _saying(callback) if isinstance(callback, list) else callback
+    app = AgentRunServer(invoke_agent=agent, **settings).as_fastapi_app()
+    prepare(app)
+    return start(app)
 
 
 @contextmanager
-def _serving() -> Iterator[Callable[..., str]]:
+def _serving() -> Iterator[Callable[[Any], str]]:
     servers: list[tuple[_Server, threading.Thread]] = []
 
-    def start(callback: Any, prepare: Callable[[Any], object] = lambda app: None, **settings: Any) -> str:
-        agent = _saying(callback) if isinstance(callback, list) else callback
-        app = AgentRunServer(invoke_agent=agent, **settings).as_fastapi_app()
-        prepare(app)
+    def start(app: Any) -> str:
         server = _Server(app)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
