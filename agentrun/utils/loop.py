@@ -10,6 +10,7 @@ import sysconfig
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -61,7 +62,8 @@ class LoopThread:
                 caller.call_soon(self._wake)
 
     def _wake(self) -> None:
-        self.loop.call_soon_threadsafe(self._drain)
+        with suppress(RuntimeError):  # the loop has ended since the call
+            self.loop.call_soon_threadsafe(self._drain)
 
     def create_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start a task; to be called on the loop. Keeps it from being collected while it runs."""

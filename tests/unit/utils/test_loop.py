@@ -59,3 +59,19 @@ def test_stopping_waits_for_what_still_runs():
     assert begun.wait(SOON)
     thread.stop(SOON)
     assert cleaned == [1]
+
+
+def test_a_wake_that_comes_after_the_end_is_nothing():
+    async def main() -> None:
+        thread = LoopThread("test", lambda place: None)
+        thread.start()
+        thread.call(lambda: None, asyncio.get_running_loop())
+        thread.stop(SOON)  # before this loop's next turn, which is when the thread would be woken
+        await asyncio.sleep(0)
+
+    failed = list[object]()
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _, context: failed.append(context))
+    loop.run_until_complete(main())
+    loop.close()
+    assert failed == []
