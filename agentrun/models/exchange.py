@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, cast
 
-import httpx
 import msgspec
 
 from agentrun.models import pool
+from agentrun.models.http import httpx
 from agentrun.models.spec import ModelSpec
 
 _HOP = frozenset(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import msgspec
 
 from agentrun.models.exchange import model_names
+from agentrun.models.http import httpx
 from agentrun.models.presets import PRESETS
 
 _PATIENCE_S = 0.3

@@ -7,8 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx
-
+from agentrun.models.http import httpx
 from agentrun.models.meter import Meter
 from agentrun.models.router import Router
 from agentrun.models.spec import BUILTIN, ModelSpec

@@ -7,10 +7,10 @@ import logging
 import random
 from collections.abc import Sequence
 
-import httpx
 import msgspec
 
 from agentrun.models.exchange import Call, Reply, refusal
+from agentrun.models.http import httpx
 from agentrun.models.upstream import Upstream
 
 logger = logging.getLogger("agentrun.models")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import msgspec
 
 from agentrun.models.exchange import Call, Reply, refusal
+from agentrun.models.http import httpx
 from agentrun.models.router import Router
 from agentrun.utils import portal
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agentrun import config, project
 from agentrun.errors import ConfigError
-from agentrun.tools import functions, mcp, openapi
+from agentrun.tools import functions
 from agentrun.tools.spec import ToolsetSpec
 from agentrun.tools.tool import Tool, Toolset
 
@@ -49,9 +49,14 @@ def _built(name: str, arguments: dict[str, Any]) -> Toolset:
 
 
 def _tools(spec: ToolsetSpec, where: str) -> list[Tool]:
+    # each brings a good deal along that the others do without
     if spec.mcp is not None:
+        from agentrun.tools import mcp
+
         return mcp.tools_of(spec, where)
     if spec.openapi is not None:
+        from agentrun.tools import openapi
+
         return openapi.tools_of(spec, where)
     tools = functions.tools_of(spec.functions or [], where)
     return [tool for tool in tools if spec.only is None or tool.name in spec.only]

@@ -232,8 +232,8 @@ def test_without_the_framework_the_import_says_what_to_install(framework: str):
     if framework == "langchain":
         script = script.replace("'langchain'", "'langchain_core'")
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", timeout=60)
-    extra = framework.replace("_", "-")
-    assert f"is not installed. It belongs to the extra agentrun[{extra}]. Run: pip install " in run.stderr
+    assert "is not installed" in run.stderr
+    assert f"agentrun[{framework.replace('_', '-')}]" in run.stderr
 
 
 def test_a_sandbox_says_that_there_is_none(framework: str):
