@@ -1,13 +1,8 @@
 """Property tests find the same examples every time where CI runs them."""
 
 import os
-import sys
-from pathlib import Path
 
 from hypothesis import HealthCheck, settings
-
-# for what tests share: `unit.run.grammar`
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 settings.register_profile(
     "dev", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
