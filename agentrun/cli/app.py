@@ -29,6 +29,8 @@ COMMANDS = {
     "init": Entry("agentrun.cli.init:init", "Start a project from a template."),
     "dev": Entry("agentrun.cli.dev:dev", "Serve an agent here; saving a file restarts it."),
     "invoke": Entry("agentrun.cli.invoke:invoke", "Ask a running agent a question."),
+    "models": Entry("agentrun.cli.models:models", "Say what models there are; ask one."),
+    "tools": Entry("agentrun.cli.tools:tools", "Say what tools there are; call one."),
     "doctor": Entry("agentrun.cli.doctor:doctor", "Say what is here, what is missing and how to get it."),
 }
 

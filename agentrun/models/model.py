@@ -46,6 +46,7 @@ class Model:
         self._router = router
         self._base_path = urlsplit(base_url).path.rstrip("/")
         self._stands_in = stands_in
+        self._announced = False
 
     @property
     def is_builtin(self) -> bool:
@@ -66,7 +67,10 @@ class Model:
         return f'Model "{self.name}" is {self.id} at {self.base_url} ({self.source}).'
 
     def announce(self) -> None:
-        """Log what was chosen and why."""
+        """Log what was chosen and why, once."""
+        if self._announced:
+            return
+        self._announced = True
         logger.log(logging.WARNING if self._stands_in else logging.INFO, self.describe())
 
     @cached_property

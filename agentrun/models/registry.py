@@ -41,8 +41,13 @@ def resolve(name: str | Model | None = None, **arguments: Any) -> Model:
 
     Keyword arguments are the keys of a model in `agentrun.yaml` and win over what is found there.
     """
-    if isinstance(name, Model):
-        return name
+    model = name if isinstance(name, Model) else look(name, **arguments)
+    model.announce()
+    return model
+
+
+def look(name: str | None = None, **arguments: Any) -> Model:
+    """The same, for somebody who asks what it would be: nothing is logged."""
     wanted = name or DEFAULT
     found = _find(wanted, arguments)
     # the same spec gives the same Model, and with it the same connections, limits and meter
@@ -50,7 +55,6 @@ def resolve(name: str | Model | None = None, **arguments: Any) -> Model:
     model = _models.get(key)
     if model is None:
         model = _models[key] = _build(wanted, found)
-        model.announce()
     return model
 
 
