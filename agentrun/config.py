@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationError, field_validator
@@ -66,8 +67,6 @@ def _server_keys() -> tuple[Keys, Keys]:
 
 
 def _project() -> Document | None:
-    from pathlib import Path
-
     path = Path("agentrun.yaml")
     if not path.is_file():
         return None
@@ -111,10 +110,23 @@ def _resolve(value: object, document: Document, keys: Keys) -> object:
     return re.sub(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}", look_up, value)
 
 
-def _dotenv() -> dict[str, str]:
-    from dotenv import dotenv_values
+_dotenv_read: tuple[tuple[Path, int, int], dict[str, str]] | None = None
 
-    return {name: value for name, value in dotenv_values(".env").items() if value is not None}
+
+def _dotenv() -> dict[str, str]:
+    """What `.env` says; read again when it has changed, for it is asked about many names."""
+    global _dotenv_read
+    try:
+        state = Path(".env").stat()
+    except OSError:
+        return {}
+    mark = (Path(".env").absolute(), state.st_mtime_ns, state.st_size)
+    if _dotenv_read is None or _dotenv_read[0] != mark:
+        from dotenv import dotenv_values
+
+        found = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+        _dotenv_read = (mark, found)
+    return _dotenv_read[1]
 
 
 class Settings(BaseSettings):

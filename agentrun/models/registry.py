@@ -140,7 +140,7 @@ def _at_hand(name: str) -> Found:
         for provider, known in presets.PRESETS.items() if name == DEFAULT else ():
             if known.key and known.model and config.environment(known.key):
                 return Found(ModelSpec(provider=provider, model=known.model), f"{known.key} is set")
-        running = local.find()
+        running = local.find_again()
         if running is not None:
             spec = ModelSpec(provider=running.provider, model=running.model, base_url=running.base_url)
             return Found(spec, f"{running.provider} runs on this machine")

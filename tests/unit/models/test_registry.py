@@ -17,7 +17,7 @@ def write(project: Path, text: str) -> None:
 
 @pytest.fixture(autouse=True)
 def no_local_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "find", lambda: None)
+    monkeypatch.setattr(local, "find_again", lambda: None)
 
 
 def test_with_nothing_configured_there_is_builtin(caplog: pytest.LogCaptureFixture):
@@ -67,6 +67,8 @@ def test_the_order_is_argument_environment_project_user(project: Path, monkeypat
 def test_dotenv_is_part_of_the_environment(project: Path):
     (project / ".env").write_text("AGENTRUN_MODEL_MY_MODEL=ollama/from-dotenv\n", encoding="utf-8")
     assert resolve("my-model").id == "from-dotenv"
+    (project / ".env").write_text("AGENTRUN_MODEL_MY_MODEL=ollama/changed\n", encoding="utf-8")
+    assert resolve("my-model").id == "changed"
 
 
 def test_the_environment_may_say_it_in_json(monkeypatch: pytest.MonkeyPatch):
@@ -105,8 +107,18 @@ def test_a_local_server_is_found(upstream: FakeUpstream, monkeypatch: pytest.Mon
     assert found is not None and (found.provider, found.model) == ("vllm", "served-model")
 
 
+def test_local_servers_are_not_looked_for_at_every_turn(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()
+    asked: list[int] = []
+    monkeypatch.setattr(local, "_found", None)
+    monkeypatch.setattr(local, "find", lambda: asked.append(1))
+    local.find_again()
+    local.find_again()
+    assert len(asked) == 1
+
+
 def test_a_local_server_is_the_default(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(local, "find", lambda: local.Local("vllm", upstream.url, "served-model"))
+    monkeypatch.setattr(local, "find_again", lambda: local.Local("vllm", upstream.url, "served-model"))
     assert (resolve().id, resolve().source) == ("served-model", "vllm runs on this machine")
 
 
@@ -192,7 +204,7 @@ def test_resolving_again_is_quick(project: Path):
     began = time.perf_counter()
     for _ in range(50):
         resolve("m")
-    assert (time.perf_counter() - began) / 50 < 0.005
+    assert (time.perf_counter() - began) / 50 < 0.005  # 0.05 ms where nothing else runs
 
 
 def test_an_argument_that_does_not_exist_is_refused():
