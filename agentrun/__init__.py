@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentrun.version import __version__
+
 if TYPE_CHECKING:
     from agentrun.agent_event import AgentEvent, AgentResult, EventType
     from agentrun.errors import AgentRunError, ConfigError
     from agentrun.events import reasoning, refusal, text, tool_call, tool_result
     from agentrun.messages import AgentRequest, Message, Role, Tool, ToolCall
     from agentrun.server import AgentRunServer
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AgentEvent",
@@ -35,6 +35,7 @@ __all__ = [
     "Role",
     "Tool",
     "ToolCall",
+    "__version__",
     "reasoning",
     "refusal",
     "text",

@@ -11,6 +11,7 @@
         NotFound           there is no such thing                        404
         MethodNotAllowed   there is, but not for this verb               405
         Conflict           it contradicts what is already there          409
+        TooSlow              the caller took too long to ask         408
         TooLarge           more bytes than the server takes              413
         RateLimited        try again later                               429
       Unavailable          not now: draining or starting                 503
@@ -137,6 +138,13 @@ class Conflict(RequestError):
 
     code = "conflict"
     status = 409
+
+
+class TooSlow(RequestError):
+    """The caller took too long to send its request."""
+
+    code = "request_timeout"
+    status = 408
 
 
 class TooLarge(RequestError):

@@ -310,17 +310,10 @@ class Run:
         """Call `function` within a tenth of a second, for less than a timer of its own costs."""
         self._runs.soon.append(function)
 
-    def leave(self, *, grace_s: float = 0.0) -> None:
+    def leave(self) -> None:
         """A reader's client has gone. The last one takes the Run with it, unless it is to continue."""
         self.readers -= 1
         if self.on_disconnect == "cancel" and not self.readers and not self.ended:
-            if grace_s:
-                asyncio.get_running_loop().call_later(grace_s, self._cancel_if_unread)
-            else:
-                self.cancel()
-
-    def _cancel_if_unread(self) -> None:
-        if not self.readers:
             self.cancel()
 
     def _wake(self) -> None:

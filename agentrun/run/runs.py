@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -36,6 +36,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     kept_runs: int = 512
     kept_s: float = 300.0
     max_threads: int = 512
+
+
+class Gone(Exception):
+    """Whoever asked for a Run has gone before it could start."""
 
 
 class Runs:
@@ -96,14 +100,15 @@ class Runs:
         owner: str = "",
         request_id: str = "",
         on_disconnect: OnDisconnect = "cancel",
+        gone: Callable[[], Awaitable[None]] | None = None,
     ) -> Run:
-        """Start a Run, after waiting for a free place if all are taken."""
+        """Start a Run, after waiting for a free place if all are taken, unless `gone` comes to its end before."""
         if self.draining:
             raise Unavailable("The server is shutting down.", headers={"retry-after": "1"})
         if self._loop is None:
             self.open()
         if len(self.active) + self._granted >= self.limits.max_runs or self.queue:
-            await self._wait_for_place()
+            await self._wait_for_place(gone)
         run = Run(self, agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect)
         self.active[run.id] = run
         if self._ticking is None:
@@ -111,7 +116,7 @@ class Runs:
         run.start()
         return run
 
-    async def _wait_for_place(self) -> None:
+    async def _wait_for_place(self, gone: Callable[[], Awaitable[None]] | None) -> None:
         if len(self.queue) >= self.limits.max_queued:
             raise RateLimited(
                 f"{len(self.active)} runs are going and {len(self.queue)} wait; no more are taken now.",
@@ -123,17 +128,26 @@ class Runs:
             )
         place = asyncio.get_running_loop().create_future()
         self.queue.append(place)
+        waits: list[asyncio.Future[None]] = [place]
+        if gone is not None:
+            waits.append(asyncio.ensure_future(gone()))
         taken = False
         try:
-            await asyncio.wait_for(place, self.limits.queue_timeout_s or None)
+            first, _ = await asyncio.wait(
+                waits, timeout=self.limits.queue_timeout_s or None, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not first:
+                raise RateLimited(
+                    f"No run finished within {self.limits.queue_timeout_s:g} s.", headers={"retry-after": "5"}
+                )
+            if not place.done():
+                raise Gone
             if self.draining:
                 raise Unavailable("The server is shutting down.", headers={"retry-after": "1"})
             taken = True
-        except asyncio.TimeoutError:
-            raise RateLimited(
-                f"No run finished within {self.limits.queue_timeout_s:g} s.", headers={"retry-after": "5"}
-            ) from None
         finally:
+            for watch in waits[1:]:
+                watch.cancel()
             if place.done() and not place.cancelled():
                 self._granted -= 1
             elif place in self.queue:

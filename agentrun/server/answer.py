@@ -169,7 +169,7 @@ async def replay(
     """Send the events after index `after`, and go on as they come. Reading so neither keeps a Run going nor ends it."""
     headers = [*headers, (b"content-type", media_type.encode()), *_STREAM]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    gone = asyncio.get_running_loop().create_task(_disconnect(receive))
+    gone = asyncio.get_running_loop().create_task(disconnected(receive))
     index = after + 1
     try:
         while not gone.done():
@@ -204,7 +204,8 @@ def index_of(text: str, param: str) -> int:
         raise RequestError(f"{text!r} is no index of an event.", param=param) from None
 
 
-async def _disconnect(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -256,7 +257,7 @@ class _Watch:
         self._leave()
 
     async def _wait(self) -> None:
-        await _disconnect(self._receive)
+        await disconnected(self._receive)
         if self.grace_s:
             await asyncio.sleep(self.grace_s)  # as a reader: a retry may be on its way
         self._leave()

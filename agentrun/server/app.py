@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from agentrun import __version__
 from agentrun.errors import AgentRunError
 from agentrun.protocols import Protocol
 from agentrun.protocols.openai_errors import error_body
@@ -21,6 +20,7 @@ from agentrun.server.endpoint import ProtocolEndpoint, request_id_of
 from agentrun.server.http import Headers, Receive, Scope, Send
 from agentrun.server.resources import Resources
 from agentrun.utils.json import dumps
+from agentrun.version import __version__
 
 
 class AgentRunApp(FastAPI):

@@ -18,7 +18,8 @@ from agentrun.messages import AgentRequest
 from agentrun.protocols import Call, Encoder, Protocol
 from agentrun.run import Run, Runs
 from agentrun.run.run import OnDisconnect
-from agentrun.server.answer import failure, index_of, refuse, replay, stream, unwritable, whole
+from agentrun.run.runs import Gone
+from agentrun.server.answer import disconnected, failure, index_of, refuse, replay, stream, unwritable, whole
 from agentrun.server.auth import Keys
 from agentrun.server.catalog import Catalog
 from agentrun.server.http import (
@@ -87,9 +88,10 @@ class ProtocolEndpoint:
                         owner=owner,
                         request_id=request_id,
                         on_disconnect=self._policy(sent),
+                        gone=partial(disconnected, receive),
                     )
                     attempt.started(run)
-        except Disconnected:
+        except (Disconnected, Gone):
             return
         except AgentRunError as error:
             await refuse(send, self._protocol, error, headers)

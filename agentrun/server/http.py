@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.requests import Request
 
-from agentrun.errors import RequestError, TooLarge
+from agentrun.errors import RequestError, TooLarge, TooSlow
 
+_BODY_TIME_S = 60.0  # for what does not come with the headers
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -59,8 +62,12 @@ async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
             raise _too_large(limit)
         return body
     pieces, size = [body], len(body)
+    deadline = time.monotonic() + _BODY_TIME_S
     while message.get("more_body"):
-        message = await receive()
+        try:
+            message = await asyncio.wait_for(receive(), deadline - time.monotonic())
+        except asyncio.TimeoutError:
+            raise TooSlow(f"The body did not come within {_BODY_TIME_S:g} s.") from None
         if message["type"] == "http.disconnect":
             raise Disconnected
         pieces.append(message.get("body", b""))

@@ -37,6 +37,8 @@ class StrictHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._in_head:
+            if self._hurry.cancelled():  # another request on the same connection
+                self._hurry = self.loop.call_later(_HEAD_TIME_S, self._too_slow)
             self._head += len(data)
             if self._head > _MAX_HEAD:
                 self._refuse(*_TOO_LARGE)
@@ -68,6 +70,10 @@ class StrictHttp(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str, code: str) -> None:
         if self.transport.is_closing():
+            return
+        cycle: Any = self.cycle
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            self.transport.close()  # in the middle of an answer there is no place for another
             return
         body = dumps({"error": error_body(RequestError(message, code=code))})
         self.transport.write(

@@ -131,8 +131,8 @@ class ChatEncoder:
     def fold(self, events: Sequence[AnyEvent]) -> bytes:
         said = _Said(events)
         reasoning, text, refusal = said.texts["reasoning"], said.texts["text"], said.texts["refusal"]
-        if reasoning:
-            text = self._reasoning.before(reasoning) + text
+        if reasoning and self._reasoning.tags:
+            text = _tagged(events)
         has_text = bool(text) or not (said.calls or refusal)
         message = ChatMessage(content=text if has_text else None, refusal=refusal or None)
         if reasoning:
@@ -183,7 +183,7 @@ class _ReasoningFrames:
     """Where reasoning goes: there is no standard for it in chat."""
 
     def __init__(self, field: ReasoningField) -> None:
-        self._tags = field == "think-tags"
+        self.tags = field == "think-tags"
         self.fields: tuple[str, ...] = ()
         if field == "both":
             self.fields = ("reasoning_content", "reasoning")
@@ -191,17 +191,29 @@ class _ReasoningFrames:
             self.fields = (field,)
 
     def start(self) -> dict[str, Any] | None:
-        return {"content": "<think>"} if self._tags else None
+        return {"content": "<think>"} if self.tags else None
 
     def end(self) -> dict[str, Any] | None:
-        return {"content": "</think>"} if self._tags else None
+        return {"content": "</think>"} if self.tags else None
 
     def delta(self, text: str) -> dict[str, Any] | None:
-        return {"content": text} if self._tags else dict.fromkeys(self.fields, text)
+        return {"content": text} if self.tags else dict.fromkeys(self.fields, text)
 
-    def before(self, text: str) -> str:
-        """What goes before the content of a whole answer."""
-        return f"<think>{text}</think>" if self._tags else ""
+
+def _tagged(events: Sequence[AnyEvent]) -> str:
+    """Text with the reasoning in it, where it came."""
+    pieces: list[str] = []
+    for event in events:
+        match event:
+            case PartDelta(text, "text" | "reasoning"):
+                pieces.append(text)
+            case PartStarted(kind="reasoning"):
+                pieces.append("<think>")
+            case PartEnded(kind="reasoning"):
+                pieces.append("</think>")
+            case _:
+                pass
+    return "".join(pieces)
 
 
 class _Said:

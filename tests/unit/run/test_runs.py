@@ -360,23 +360,6 @@ async def test_a_run_that_is_to_continue_does(new_runs):
     assert run.status == "completed"
 
 
-async def test_a_reader_that_comes_within_the_grace_keeps_the_run(new_runs):
-    go = threading.Event()
-
-    def agent(request: AgentRequest):
-        go.wait(SOON)
-        yield "b"
-
-    run = await start(new_runs(), agent)
-    run.readers += 1
-    run.leave(grace_s=0.05)
-    run.readers += 1
-    await asyncio.sleep(0.1)
-    assert not run.closing
-    go.set()
-    assert text_of(await read(run)) == "b"
-
-
 @pytest.mark.parametrize("kind", ["async", "sync", "blocks"])
 async def test_an_agent_that_ignores_its_cancel_keeps_no_reader_waiting(new_runs, monkeypatch, kind):
     monkeypatch.setattr(run_module, "_CANCEL_GRACE_S", 0.05)
