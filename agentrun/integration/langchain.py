@@ -27,6 +27,7 @@ try:
     from langchain_core.runnables import Runnable, RunnableSequence
     from langchain_core.tools import StructuredTool, ToolException
 
+    from agentrun.integration.langchain_convert import AgentRunConverter
     from agentrun.integration.langchain_messages import Messages
 except ImportError as error:
     raise MissingExtra("LangChain", "langchain") from error
@@ -113,4 +114,4 @@ def _read(value: object, messages: Messages) -> list[Loose | object]:
     return [value]
 
 
-__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["AgentRunConverter", "adapt", "model", "sandbox_toolset", "toolset"]
