@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ def read_or_refused(body: bytes) -> None:
         assert error.message and error.code
         assert "Traceback" not in error.message
         if error.param is not None:
-            assert points_at(json.loads(body), error.param), error.param
+            assert points_at(msgspec.json.decode(body), error.param), error.param
     else:
         assert request.messages
         assert all(isinstance(message.role, Role) for message in request.messages)
