@@ -12,7 +12,9 @@ from agentrun.cli import output
 from agentrun.errors import AgentRunError, ConfigError
 from agentrun.models import listen, look, names
 
-models = typer.Typer(no_args_is_help=True, add_completion=False, help="Models by name. Each command takes --json.")
+models = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Models by name. Each command takes --json."
+)
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 

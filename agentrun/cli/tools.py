@@ -14,7 +14,9 @@ from agentrun.cli import output
 from agentrun.errors import ConfigError
 from agentrun.tools import Toolset, names, toolset
 
-tools = typer.Typer(no_args_is_help=True, add_completion=False, help="Tools by name. Each command takes --json.")
+tools = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Tools by name. Each command takes --json."
+)
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
