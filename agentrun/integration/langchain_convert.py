@@ -82,7 +82,7 @@ class AgentRunConverter:
         for changed in update.values():
             fields: Mapping[str, Any] = cast("Any", changed) if isinstance(changed, dict) else {}
             messages: Any = fields.get("messages")
-            for message in messages if isinstance(messages, list) else ():
+            for message in cast("list[Any]", messages) if isinstance(messages, list) else ():
                 yield from self._messages.read(message)
 
     def _values(self, messages: list[Any]) -> Iterator[Loose]:
