@@ -10,7 +10,7 @@ from rich.console import Console
 
 from agentrun.cli import output
 from agentrun.errors import AgentRunError, ConfigError
-from agentrun.models import listen, look, names
+from agentrun.models import listen, names, resolve
 
 models = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Models by name. Each command takes --json."
@@ -31,7 +31,7 @@ def list_models(as_json: _Json = False) -> None:
 
 def _entry(name: str) -> dict[str, Any]:
     try:
-        model = look(name)
+        model = resolve(name)
     except ConfigError as error:
         return {"name": name, "source": names().get(name), "description": None, "error": str(error)}
     return {"name": name, "source": model.source, "description": model.describe(), "error": None}
@@ -48,7 +48,7 @@ def test(
     """Ask a model one question, and say how long it took and what it cost."""
     from openai import APIError
 
-    model = look(name)
+    model = resolve(name)
     if not as_json:
         output.note(model.describe())
     try:

@@ -7,7 +7,7 @@ resolve("my-model").client.chat.completions.create(...)
 
 from agentrun.models.meter import Ledger, Spent, listen
 from agentrun.models.model import Model
-from agentrun.models.registry import look, names, resolve
+from agentrun.models.registry import names, resolve
 from agentrun.models.spec import ModelSpec
 
-__all__ = ["Ledger", "Model", "ModelSpec", "Spent", "listen", "look", "names", "resolve"]
+__all__ = ["Ledger", "Model", "ModelSpec", "Spent", "listen", "names", "resolve"]

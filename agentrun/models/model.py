@@ -66,8 +66,8 @@ class Model:
             return f'Model "{self.name}" is builtin, which is no language model ({self.source}).'
         return f'Model "{self.name}" is {self.id} at {self.base_url} ({self.source}).'
 
-    def announce(self) -> None:
-        """Log what was chosen and why, once."""
+    def _announce(self) -> None:
+        """Log what was chosen and why at first use; by then a server has set logging up."""
         if self._announced:
             return
         self._announced = True
@@ -76,12 +76,16 @@ class Model:
     @cached_property
     def http_client(self) -> httpx.Client:
         """A synchronous HTTP client that reaches this model, whatever kind it is."""
-        return httpx.Client(transport=SyncTransport(self._router, self._base_path), timeout=None)
+        return httpx.Client(
+            transport=SyncTransport(self._router, self._base_path, self._announce), timeout=None
+        )
 
     @cached_property
     def http_async_client(self) -> httpx.AsyncClient:
         """An asynchronous one, for any event loop."""
-        return httpx.AsyncClient(transport=AsyncTransport(self._router, self._base_path), timeout=None)
+        return httpx.AsyncClient(
+            transport=AsyncTransport(self._router, self._base_path, self._announce), timeout=None
+        )
 
     @cached_property
     def client(self) -> OpenAI:

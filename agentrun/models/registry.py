@@ -41,13 +41,8 @@ def resolve(name: str | Model | None = None, **arguments: Any) -> Model:
 
     Keyword arguments are the keys of a model in `agentrun.yaml` and win over what is found there.
     """
-    model = name if isinstance(name, Model) else look(name, **arguments)
-    model.announce()
-    return model
-
-
-def look(name: str | None = None, **arguments: Any) -> Model:
-    """The same, for somebody who asks what it would be: nothing is logged."""
+    if isinstance(name, Model):
+        return name
     wanted = name or DEFAULT
     found = _find(wanted, arguments)
     # the same spec gives the same Model, and with it the same connections, limits and meter

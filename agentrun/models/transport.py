@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 
@@ -15,11 +15,13 @@ from agentrun.utils import portal
 class AsyncTransport(httpx.AsyncBaseTransport):
     """For asynchronous clients, on whatever event loop they run."""
 
-    def __init__(self, router: Router, base_path: str) -> None:
+    def __init__(self, router: Router, base_path: str, on_use: Callable[[], object]) -> None:
         self._router = router
         self._base_path = base_path
+        self._on_use = on_use
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._on_use()
         reply = await _send(self._router, self._base_path, request, await request.aread())
         return httpx.Response(reply.status, headers=reply.headers, stream=_AsyncBody(reply))
 
@@ -27,11 +29,13 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 class SyncTransport(httpx.BaseTransport):
     """For synchronous clients; the work is done on the portal's loop."""
 
-    def __init__(self, router: Router, base_path: str) -> None:
+    def __init__(self, router: Router, base_path: str, on_use: Callable[[], object]) -> None:
         self._router = router
         self._base_path = base_path
+        self._on_use = on_use
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._on_use()
         reply = portal.run(_send(self._router, self._base_path, request, request.read()))
         return httpx.Response(reply.status, headers=reply.headers, stream=_SyncBody(reply))
 
