@@ -85,9 +85,9 @@ class Log:
             index = self._first
         yield from enumerate(self._tail[index - self._first :], index)
 
-    def compact(self, *, worth: int = 16) -> None:
-        """Merge neighbouring deltas of one part, if it is worth it for so many events. Nothing may be appended any more."""
-        if self._first or len(self._tail) < worth:
+    def compact(self) -> None:
+        """Merge neighbouring deltas of one part. Nothing may be appended any more."""
+        if self._first:
             return
         index, deltas = self._first, list[PartDelta]()
         old, starts = list[AnyEvent | _Merged](), array("Q")

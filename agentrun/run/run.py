@@ -29,6 +29,7 @@ current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 OnDisconnect = Literal["cancel", "continue"]
 _MAX_BEHIND = 16_384  # events a reader may lag before the agent has to wait for it
 _MAX_EVENTS = 1_000_000  # in one Run; its log is kept in memory
+_WORTH_MERGING = 16  # events; fewer are kept as they are
 _CANCEL_GRACE_S = 1.0  # after this long a cancelled Run ends for its readers, whatever its agent does
 
 
@@ -308,7 +309,11 @@ class Run:
 
     def soon(self, function: Callable[[], object]) -> None:
         """Call `function` within a tenth of a second, for less than a timer of its own costs."""
-        self._runs.soon.append(function)
+        self._runs.soon.add(function)
+
+    def never_mind(self, function: Callable[[], object]) -> None:
+        """Do not call it after all."""
+        self._runs.soon.discard(function)
 
     def leave(self) -> None:
         """A reader's client has gone. The last one takes the Run with it, unless it is to continue."""
@@ -348,7 +353,8 @@ class Run:
         self._completer = None
         self._inbox = _IGNORED
         self.request.connection = None
-        self.soon(self.log.compact)  # not before who reads now has every event as it was
+        if len(self.log) > _WORTH_MERGING:
+            self.soon(self.log.compact)  # not before who reads now has every event as it was
         self._runs.concluded(self)
 
     @property

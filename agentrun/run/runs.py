@@ -56,7 +56,7 @@ class Runs:
         self._on_end = on_end
         self.active: dict[str, Run] = {}
         self._kept: dict[str, Run] = {}
-        self.soon: list[Callable[[], object]] = []  # to be called at the next tick
+        self.soon: set[Callable[[], object]] = set()  # to be called at the next tick
         self.queue: deque[asyncio.Future[None]] = deque()
         self._granted = 0  # places given to those who waited, but not taken yet
         self._changed: deque[Run] = deque()
@@ -216,7 +216,7 @@ class Runs:
     def _tick(self) -> None:
         """Look after time limits, heartbeats and old Runs, for all Runs at once."""
         now, limits = time.time(), self.limits
-        soon, self.soon = self.soon, []
+        soon, self.soon = self.soon, set[Callable[[], object]]()
         for function in soon:
             function()
         for run in list(self.active.values()):

@@ -41,11 +41,13 @@ async def whole(
     """Wait for the Run's end, then answer with all of it."""
     run.readers += 1
     watch = _Watch(run, receive, grace_s)
-    run.soon(watch.start)  # most answers are there before
+    start = watch.start
+    run.soon(start)  # most answers are there before
     try:
         while not run.ended:
             await run.changed()
     finally:
+        run.never_mind(start)
         watch.stop()
     if isinstance(run.ending, RunFailed):
         await _fail(run, run.ending, protocol, send, headers)

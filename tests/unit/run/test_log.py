@@ -27,7 +27,7 @@ def logs(draw: st.DrawFn) -> tuple[Log, list[AnyEvent]]:
         completer.feed(event)
     completer.finish()
     if draw(st.booleans()):
-        log.compact(worth=0)
+        log.compact()
     return log, events
 
 
@@ -65,9 +65,9 @@ def test_numbers_lead_back_to_the_same_place(logged):
 @given(logs())
 def test_a_compacted_log_is_compacted_once_and_for_all(logged):
     log, events = logged
-    log.compact(worth=0)
+    log.compact()
     once = list(log.numbered())
-    log.compact(worth=0)
+    log.compact()
     assert list(log.numbered()) == once
     assert len(log) == len(events)
 
@@ -87,7 +87,7 @@ def test_compact_merges_the_deltas_of_a_part_only():
         RunFinished(),
     ]:
         log.append(event)
-    log.compact(worth=0)
+    log.compact()
     assert [event.text for event in log.since(0) if isinstance(event, PartDelta)] == ["abc", "d"]
     assert log.since(3)[0] == PartDelta("bc", id="p1")
     assert log.since(4)[0] == PartDelta("c", id="p1")
