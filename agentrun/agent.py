@@ -80,7 +80,11 @@ class Agent:
 
     async def run(self, request: AgentRequest, sink: Sink) -> None:
         """Run an async callback to its end."""
-        await _pour_async(self._callback(request), sink, Intake())
+        answer = self._callback(request)
+        if type(answer) is types.AsyncGeneratorType:  # most are, and asking by abstract class takes longer
+            await _pour_stream(cast("AsyncIterable[object]", answer), sink, Intake())
+        else:
+            await _pour_async(answer, sink, Intake())
 
     def run_in_thread(self, request: AgentRequest, sink: Sink) -> Awaitable[None] | None:
         """Run a sync callback to its end, in this thread. If its answer has to be awaited, that is given back."""
@@ -131,6 +135,8 @@ async def _pour_stream(answer: AsyncIterable[object], sink: Sink, intake: Intake
                 # an agent that never suspends must still let others run, and be cancelled
                 turn = _TURN
                 await sink.room()
+        else:
+            return  # it has come to its end by itself: nothing to close
     except BaseException:
         try:
             await _aclose(answer)

@@ -173,7 +173,7 @@ class AgentRequest(msgspec.Struct, kw_only=True):
 
     @property
     def raw_request(self) -> Any:
-        """The HTTP request as Starlette shows it, until the Run has ended; None where there is none."""
+        """The HTTP request as Starlette shows it; None where there is none."""
         return self.connection.request() if self.connection is not None else None
 
     @property

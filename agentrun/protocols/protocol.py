@@ -55,6 +55,7 @@ class Protocol(Shape):
     routes: Sequence[Route]
     media_type: str
     headers: Sequence[tuple[bytes, bytes]]  # that every answer has
+    json_only: bool  # refuse bodies that are not declared JSON, which any web page could send
 
     def decode(self, body: bytes, headers: Mapping[str, str]) -> AgentRequest:
         """Read a request, or raise a RequestError whose `param` points at what is wrong."""

@@ -12,6 +12,8 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import structs
+
 from agentrun.agent import Agent
 from agentrun.events import Loose, Reason, RunFailed, RunFinished, RunStarted, Usage
 from agentrun.messages import AgentRequest
@@ -352,7 +354,7 @@ class Run:
         # what is kept for readers to come is the log; the rest would only be work for the garbage collector
         self._completer = None
         self._inbox = _IGNORED
-        self.request.connection = None
+        self.request = structs.replace(self.request, headers={}, connection=None)
         if len(self.log) > _WORTH_MERGING:
             self.soon(self.log.compact)  # not before who reads now has every event as it was
         self._runs.concluded(self)

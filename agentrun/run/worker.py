@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from agentrun.utils.loop import LoopThread
-from agentrun.utils.threads import Threads
+from agentrun.utils.threads import Executor, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,10 @@ class Worker:
         self._server = server
         self._loop = LoopThread("agents", _report_stall)
         self._threads = Threads("agent", max_threads)
+        self._helpers = Threads(
+            "agent-helper", max_threads
+        )  # apart, or agents that wait for them could take all
+        self._loop.loop.set_default_executor(Executor(self._helpers))
 
     def start(self) -> None:
         self._loop.start()

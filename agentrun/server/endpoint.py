@@ -73,7 +73,8 @@ class ProtocolEndpoint:
             if scope["method"] != "POST":
                 raise MethodNotAllowed(f"{scope['path']} takes POST only.", headers={"allow": "POST"})
             owner = self._keys.owner(sent)
-            _check_content_type(sent)
+            if self._protocol.json_only:
+                _check_content_type(sent)
             body = await read_body(sent, receive, self._max_body_bytes)
             last = sent.get("last-event-id")
             if last:

@@ -25,6 +25,7 @@ class StrictHttp(HttpToolsProtocol):
 
     _head = 0  # bytes of a head that has begun and not ended
     _in_head = False
+    _chunk = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -35,6 +36,7 @@ class StrictHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._chunk = len(data)
         super().data_received(data)
         if self._in_head:
             if self._hurry.cancelled():  # another request on the same connection
@@ -50,9 +52,10 @@ class StrictHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._hurry.cancel()
-        self._head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if self._head > _MAX_HEAD:
-            raise _HeadTooLarge
+        if self._head + self._chunk > _MAX_HEAD:  # or there is no need to look closer
+            self._head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if self._head > _MAX_HEAD:
+                raise _HeadTooLarge
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:

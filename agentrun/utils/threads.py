@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 
 class Threads:
@@ -73,3 +75,27 @@ class Threads:
                     return None
             self._busy += 1
             return self._work.popleft()
+
+
+class Executor(ThreadPoolExecutor):
+    """For `asyncio.to_thread` and its like: Threads in the place of a pool whose threads the process would wait for."""
+
+    def __init__(self, threads: Threads) -> None:
+        super().__init__(max_workers=1)  # never started
+        self._daemons = threads
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._daemons.run(work)
+        return future

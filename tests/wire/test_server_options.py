@@ -35,6 +35,7 @@ class Shout:
 
     name = "shout"
     media_type = "text/plain"
+    json_only = False
     headers: Sequence[tuple[bytes, bytes]] = ((b"x-shout", b"1"),)
     routes = (Route(path="/shout", summary="Shout", prefixed=False),)
 
@@ -65,7 +66,7 @@ class Shout:
 
 def test_a_custom_protocol_stands_beside_the_others(serve):
     url = serve(echo, protocols=["openai_chat", Shout()])
-    answer = httpx.post(f"{url}/shout", content=b"hear me")
+    answer = httpx.post(f"{url}/shout", content=b"hear me", headers={"content-type": "text/plain"})
     assert (answer.text, answer.headers["x-shout"]) == ("HEAR ME ", "1")
     assert httpx.post(f"{url}/v1/chat/completions", json=ASK).status_code == 200
 

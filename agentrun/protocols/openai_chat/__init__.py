@@ -20,6 +20,7 @@ class OpenAIChat:
 
     name = "openai_chat"
     media_type = "text/event-stream; charset=utf-8"
+    json_only = True
     headers = ((b"openai-version", b"2020-10-01"),)
 
     def __init__(self, settings: Settings) -> None:
