@@ -136,14 +136,15 @@ async def _pour_stream(answer: AsyncIterable[object], sink: Sink, intake: Intake
                 turn = _TURN
                 await sink.room()
         else:
-            return  # it has come to its end by itself: nothing to close
+            if type(answer) is types.AsyncGeneratorType:
+                return  # it has come to its end by itself: nothing to close
     except BaseException:
         try:
-            await _aclose(answer)
+            await _aclose(cast("object", answer))
         except Exception:
             logger.warning("The agent also raised on being closed.", exc_info=True)
         raise
-    await _aclose(answer)
+    await _aclose(cast("object", answer))
 
 
 async def _aclose(answer: object) -> None:

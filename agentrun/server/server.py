@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from fastapi import FastAPI
 
@@ -39,13 +39,13 @@ class AgentRunServer:
 
         AgentRunServer(invoke_agent=invoke_agent).start()
 
-    Keyword arguments are the settings of `agentrun.config.Settings`. `protocols` takes wires of your own beside the
+    `invoke_agent` may also be an agent of a framework, such as a LangGraph graph. Keyword arguments are the settings of `agentrun.config.Settings`. `protocols` takes wires of your own beside the
     names of others; routes of your own go on `app`, which is a FastAPI app.
     """
 
     def __init__(
         self,
-        invoke_agent: Callback,
+        invoke_agent: Callback | object,
         *,
         protocols: Sequence[str | Protocol] | None = None,
         on_startup: Callable[[], Any] | None = None,
@@ -56,7 +56,7 @@ class AgentRunServer:
         self._arguments = {**(config.settings() if config is not None else {}), **settings}
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
-        self.agent = Agent(adapt(invoke_agent) or invoke_agent)
+        self.agent = Agent(adapt(invoke_agent) or cast("Callback", invoke_agent))
         self.settings = load_settings(self._arguments)
         self.protocols = find_protocols(
             protocols if protocols is not None else self.settings.protocols, self.settings

@@ -8,8 +8,6 @@ Needs LangGraph: pip install langgraph langchain-openai. Without a key the built
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 # LangGraph's own types are partial.
 
-from typing import Any
-
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -37,7 +35,7 @@ graph.add_node("tools", ToolNode([multiply]))
 graph.add_edge(START, "think")
 graph.add_conditional_edges("think", tools_condition)
 graph.add_edge("tools", "think")
-agent: Any = graph.compile()
+agent = graph.compile()
 
 if __name__ == "__main__":
     AgentRunServer(invoke_agent=agent).start()
