@@ -88,14 +88,26 @@ class FakeUpstream:
         answer = self.script.pop(0) if self.script else self.then
         self.open += 1
         self.most_open = max(self.most_open, self.open)
-        work = asyncio.ensure_future(_give(send, fields, answer))
+        counted = True
+
+        def close() -> None:
+            nonlocal counted
+            self.open -= counted
+            counted = False
+
+        async def send_until_closed(message: Any) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                close()  # before the client can know that it is over
+            await send(message)
+
+        work = asyncio.ensure_future(_give(send_until_closed, fields, answer))
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 self.cut.set()
         finally:
-            self.open -= 1
+            close()
             for task in (work, gone):
                 task.cancel()
             await asyncio.gather(work, gone, return_exceptions=True)
