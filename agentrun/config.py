@@ -169,7 +169,7 @@ class Settings(BaseSettings):
     run_timeout_s: float = Field(0.0, ge=0, description="Longest Run; 0: no limit.")
     heartbeat_s: float = Field(15.0, gt=0, description="Silence after which a stream gets a comment line.")
     shutdown_timeout_s: float = Field(30.0, ge=0, description="How long SIGTERM lets open streams finish.")
-    kept_runs: int = Field(512, ge=0, description="Finished Runs kept to be looked at and resumed.")
+    kept_runs: int = Field(256, ge=0, description="Finished Runs kept to be looked at and resumed.")
     kept_s: float = Field(300.0, ge=0, description="How long a finished Run is kept.")
     on_disconnect: Literal["cancel", "continue"] = Field(
         "cancel", description="What a Run does when its client has gone."

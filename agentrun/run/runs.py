@@ -33,7 +33,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: float = 0.0
     run_timeout_s: float = 0.0
     heartbeat_s: float = 15.0
-    kept_runs: int = 512
+    kept_runs: int = 256
     kept_s: float = 300.0
     max_threads: int = 512
 
