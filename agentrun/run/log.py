@@ -27,13 +27,16 @@ class _Merged(msgspec.Struct):
         return len(self.ends)
 
 
+_NOTHING: list[AnyEvent | _Merged] = []
+
+
 class Log:
-    """Appended to while the Run goes on; `compact()` merges the deltas of parts when it is over."""
+    """Appended to while the Run goes on; `compact()` merges the deltas that every reader has."""
 
     __slots__ = ("_batches", "_first", "_old", "_starts", "_tail")
 
     def __init__(self) -> None:
-        self._old: Sequence[AnyEvent | _Merged] = ()
+        self._old: list[AnyEvent | _Merged] = _NOTHING
         self._starts: Sequence[int] = ()  # index of the first event in each of _old
         self._first = 0  # index of the first event in _tail
         self._tail: list[AnyEvent] = []
@@ -85,10 +88,13 @@ class Log:
             index = self._first
         yield from enumerate(self._tail[index - self._first :], index)
 
+    @property
+    def unmerged(self) -> int:
+        """How many events stand as they came."""
+        return len(self._tail)
+
     def compact(self) -> None:
-        """Merge neighbouring deltas of one part. Nothing may be appended any more."""
-        if self._first:
-            return
+        """Merge neighbouring deltas of one part, among what has come since the last time."""
         index, deltas = self._first, list[PartDelta]()
         old, starts = list[AnyEvent | _Merged](), array("Q")
         for event in self._tail:
@@ -105,7 +111,13 @@ class Log:
         if deltas:
             starts.append(index - len(deltas))
             old.append(_merged(deltas))
-        self._first, self._old, self._starts, self._tail = index, old, starts, []
+        if isinstance(self._starts, array):
+            self._old += old
+            self._starts += starts
+        else:
+            self._old, self._starts = old, starts
+        self._first = index
+        self._tail.clear()  # not another list: who appends holds on to this one
 
 
 def _merged(deltas: list[PartDelta]) -> PartDelta | _Merged:

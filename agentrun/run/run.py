@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 
 OnDisconnect = Literal["cancel", "continue"]
-_MAX_BEHIND = 16_384  # events a reader may lag before the agent has to wait for it
+_MAX_BEHIND = 4096  # events a reader may lag before the agent has to wait for it
 _MAX_EVENTS = 1_000_000  # in one Run; its log is kept in memory
 _WORTH_MERGING = 16  # events; fewer are kept as they are
 _CANCEL_GRACE_S = 1.0  # after this long a cancelled Run ends for its readers, whatever its agent does
@@ -308,6 +308,12 @@ class Run:
         if waits and now - max(self._nudged_at, self.last_output) > silence_s:
             self._nudged, self._nudged_at = True, now
             self._wake()
+
+    def tidy(self) -> None:
+        """Merge a long log, once its reader has all of it: that takes a tenth of the memory."""
+        caught_up = not self.readers or (self.readers == 1 and self.slowest == len(self.log))
+        if caught_up and self.log.unmerged > 2 * _WORTH_MERGING:
+            self.log.compact()
 
     def soon(self, function: Callable[[], object]) -> None:
         """Call `function` within a tenth of a second, for less than a timer of its own costs."""

@@ -225,6 +225,7 @@ class Runs:
                 run.cancel(RunFailed("timeout", overdue))
             else:
                 run.nudge(limits.heartbeat_s, now)
+                run.tidy()
         while self._kept:
             oldest = next(iter(self._kept.values()))
             if (oldest.finished or now) + self.limits.kept_s > now:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 from typing import Protocol as Shape
 
 from agentrun.errors import AgentRunError, RequestError
@@ -40,7 +41,7 @@ async def whole(
 ) -> None:
     """Wait for the Run's end, then answer with all of it."""
     run.readers += 1
-    watch = _Watch(run, receive, grace_s)
+    watch = _Watch(run, receive, _pipe_of(send), grace_s)
     start = watch.start
     run.soon(start)  # most answers are there before
     try:
@@ -72,10 +73,9 @@ async def stream(
 ) -> None:
     """Send events as they come. The status is decided by the first thing that happens, a long silence included."""
     run.readers += 1
-    watch = _Watch(run, receive, grace_s)
+    pipe = _pipe_of(send)
+    watch = _Watch(run, receive, pipe, grace_s)
     watch.start()
-    pipe: _Pipe | None = getattr(send, "__self__", None) if hasattr(send, "__self__") else None
-    pipe = pipe if hasattr(pipe, "push") else None
     encode = encoder.encode
     started, silences, index = False, 0, 0
     try:
@@ -127,12 +127,21 @@ async def stream(
 
 
 class _Pipe(Shape):
-    """A connection that takes bytes without being awaited, while it is `writable`."""
+    """A connection that takes bytes without being awaited, while it is `writable`, and says when it is `disconnected`."""
+
+    disconnected: bool
+    on_gone: Callable[[], None] | None
 
     @property
     def writable(self) -> bool: ...
 
     def push(self, body: bytes) -> None: ...
+
+
+def _pipe_of(send: Send) -> _Pipe | None:
+    """The connection that `send` belongs to, if nothing stands between and it is one of ours."""
+    pipe: Any = getattr(send, "__self__", None)
+    return pipe if hasattr(pipe, "push") else None
 
 
 async def _push(run: Run, index: int, encode: Callable[[AnyEvent], bytes], pipe: _Pipe) -> int:
@@ -242,27 +251,40 @@ def _time_taken(run: Run) -> tuple[bytes, bytes]:
 class _Watch:
     """Waits for the client to go away, and takes its reader from the Run then."""
 
-    def __init__(self, run: Run, receive: Receive, grace_s: float = 0.0) -> None:
+    def __init__(self, run: Run, receive: Receive, pipe: _Pipe | None, grace_s: float) -> None:
         self._run = run
         self._receive = receive
+        self._pipe = pipe
         self.grace_s = grace_s
         self._task: asyncio.Task[None] | None = None
         self._left = False
 
     def start(self) -> None:
-        if not self._left and not self._run.ended:
+        if self._left or self._run.ended:
+            return
+        if self._pipe is None:
             self._task = asyncio.get_running_loop().create_task(self._wait())
+        elif self._pipe.disconnected:
+            self._gone()
+        else:
+            self._pipe.on_gone = self._gone
 
     def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
+        if self._pipe is not None:
+            self._pipe.on_gone = None
         self._leave()
 
     async def _wait(self) -> None:
         await disconnected(self._receive)
-        if self.grace_s:
-            await asyncio.sleep(self.grace_s)  # as a reader: a retry may be on its way
-        self._leave()
+        self._gone()
+
+    def _gone(self) -> None:
+        if self.grace_s:  # as a reader: a retry may be on its way
+            asyncio.get_running_loop().call_later(self.grace_s, self._leave)
+        else:
+            self._leave()
 
     def _leave(self) -> None:
         if not self._left:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
+from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from agentrun.errors import RequestError
@@ -34,6 +37,9 @@ class StrictHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._hurry.cancel()
         super().connection_lost(exc)
+        cycle: Any = self.cycle
+        if cycle is not None and cycle.on_gone is not None:
+            cycle.on_gone()
 
     def data_received(self, data: bytes) -> None:
         self._chunk = len(data)
@@ -56,10 +62,7 @@ class StrictHttp(HttpToolsProtocol):
             self._head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if self._head > _MAX_HEAD:
                 raise _HeadTooLarge
-        before = self.cycle
-        super().on_headers_complete()
-        if self.cycle is not before:
-            self.cycle.__class__ = _Cycle
+        _begin_cycle(self)
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn for whatever its parser, or one of the methods above, did not take."""
@@ -99,6 +102,7 @@ class _Cycle(RequestResponseCycle):
     """
 
     _held: Any = None  # the start of the answer, until there is a body
+    on_gone: Callable[[], None] | None = None  # called when the client has gone, where set
 
     async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:
@@ -166,3 +170,10 @@ class _Cycle(RequestResponseCycle):
         elif not self.keep_alive:
             lines.append(b"connection: close\r\n")
         return STATUS_LINE[status] + b"".join(lines) + b"\r\n"
+
+
+# uvicorn's method, which makes the cycle, with our class where it names its own
+_begin_cycle = FunctionType(
+    HttpToolsProtocol.on_headers_complete.__code__,
+    {**vars(httptools_impl), RequestResponseCycle.__name__: _Cycle},
+)

@@ -117,7 +117,6 @@ def _calm_the_garbage_collector() -> None:
     """It took a quarter of a short request's time: after every 700 objects, which a dozen requests under way have, it
     looked at these. Modules live as long as the process and need not be looked at again at all.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 

@@ -14,12 +14,14 @@ from agentrun.run.log import Log
 
 @st.composite
 def logs(draw: st.DrawFn) -> tuple[Log, list[AnyEvent]]:
-    """A log, compacted at its end or never; and what was put into it."""
+    """A log, compacted at any points of its life or never; and what was put into it."""
     log, events = Log(), list[AnyEvent]()
 
     def emit(event: AnyEvent) -> None:
         log.append(event)
         events.append(event)
+        if draw(st.integers(0, 9)) == 0:
+            log.compact()
 
     emit(RunStarted("run_1"))
     completer = Completer(emit)
