@@ -26,6 +26,11 @@ _SAID: tuple[Kind, ...] = ("text", "reasoning", "refusal")  # of these just one 
 class Completer:
     """Feeds a log, event by event. `client_tools` are the tools the request offered: calls of these are the client's."""
 
+    __slots__ = (
+        "_aliases", "_calls", "_client_tools", "_emit", "_for_client", "_last_call", "_latest", "_names", "_parts",
+        "_reason", "_said", "_unnamed", "_waits_for_human", "ending",
+    )  # fmt: skip
+
     def __init__(
         self, emit: Callable[[AnyEvent], object], client_tools: frozenset[str] = frozenset()
     ) -> None:

@@ -251,6 +251,8 @@ def _time_taken(run: Run) -> tuple[bytes, bytes]:
 class _Watch:
     """Waits for the client to go away, and takes its reader from the Run then."""
 
+    __slots__ = ("_left", "_pipe", "_receive", "_run", "_task", "grace_s")
+
     def __init__(self, run: Run, receive: Receive, pipe: _Pipe | None, grace_s: float) -> None:
         self._run = run
         self._receive = receive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -43,13 +44,18 @@ class ChatEncoder:
     Everything of a chunk that does not change is encoded once; a token costs the encoding of its text.
     """
 
+    __slots__ = (
+        "_created", "_head", "_id", "_indices", "_model", "_reasoning", "_request", "_run_id", "_said", "_tail",
+        "_text_head", "_text_tail", "_usage", "_with_usage",
+    )  # fmt: skip
+
     def __init__(self, call: Call, model: str, reasoning_field: ReasoningField) -> None:
         self._request = call.request
         self._run_id = call.run_id
         self._id = _completion_id(call.run_id)
         self._created = call.created
         self._model = model
-        self._reasoning = _ReasoningFrames(reasoning_field)
+        self._reasoning = _reasoning_frames(reasoning_field)
 
     def _open(self) -> None:
         """What only a stream needs."""
@@ -71,12 +77,11 @@ class ChatEncoder:
         self._indices: dict[str, int] = {}
         self._usage: Usage | None = None
         self._said: list[str] = []
-        self._count = self._with_usage
 
     def encode(self, event: AnyEvent) -> bytes:
         if type(event) is PartDelta and event.kind == "text":
             text = event.text
-            if self._count:
+            if self._with_usage:
                 self._said.append(text)
             body = _encode(text)
             if not text.isascii() and not text.isprintable():
@@ -198,6 +203,9 @@ class _ReasoningFrames:
 
     def delta(self, text: str) -> dict[str, Any] | None:
         return {"content": text} if self.tags else dict.fromkeys(self.fields, text)
+
+
+_reasoning_frames = cache(_ReasoningFrames)
 
 
 def _tagged(events: Sequence[AnyEvent]) -> str:
