@@ -35,6 +35,7 @@ class _Supervisor:
         self._listener = listener
         self._patience_s = patience_s
         self._workers: dict[subprocess.Popen[bytes], float] = {}
+        self._told: set[subprocess.Popen[bytes]] = set()
         self._deadline: float | None = None
 
     def run(self, count: int) -> None:
@@ -49,7 +50,11 @@ class _Supervisor:
         if self._deadline is None:
             self._deadline = time.monotonic() + self._patience_s
         for worker in self._workers:
-            worker.send_signal(signal.SIGTERM if sig == signal.SIGINT else sig)
+            self._tell(worker, signal.SIGTERM if sig == signal.SIGINT else sig)
+
+    def _tell(self, worker: subprocess.Popen[bytes], sig: int) -> None:
+        self._told.add(worker)
+        worker.send_signal(sig)
 
     def _start(self) -> None:
         fd = self._listener.fileno()
@@ -74,3 +79,6 @@ class _Supervisor:
                 if now - started < _TOO_SOON_S:
                     time.sleep(_SLOW_DOWN_S)
                 self._start()
+        if self._deadline is not None:
+            for worker in self._workers.keys() - self._told:  # started while the signal came
+                self._tell(worker, signal.SIGTERM)

@@ -216,6 +216,23 @@ def test_workers_share_the_port_and_a_dead_one_is_replaced(program):
     assert app.end() == 0
 
 
+def test_a_signal_while_a_dead_worker_is_replaced_ends_its_replacement_too(program):
+    dies_once = """
+import os, sys
+if os.environ.get("AGENTRUN_IS_WORKER"):
+    for name in ("first", "second"):
+        try:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            continue
+        sys.exit(1)
+"""
+    app = program(dies_once + COUNTING, AGENTRUN_WORKERS="2")
+    app.line_with("starting another")
+    app.process.send_signal(signal.SIGTERM)
+    assert app.end(10) == 0
+
+
 def test_workers_end_with_the_process_that_started_them(program):
     app = program(COUNTING, AGENTRUN_WORKERS="2")
     url = app.url()
