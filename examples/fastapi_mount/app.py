@@ -32,4 +32,4 @@ def orders() -> list[str]:
 app.mount("/agent", AgentRunServer(invoke_agent=invoke_agent).as_fastapi_app())
 
 if __name__ == "__main__":
-    uvicorn.run(app, port=int(os.environ.get("PORT", "9000")), log_level="warning")
+    uvicorn.run(app, port=int(os.environ.get("PORT", "9000")))

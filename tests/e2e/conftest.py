@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from agentrun.cli.app import run
 
 AGENTRUN = str(Path(sys.executable).parent / "agentrun")
 PATIENCE_S = 30
+_RUNNING = re.compile(r"running on (http://[\w.:]+)")
 
 
 class Dev:
@@ -90,18 +91,20 @@ def dev() -> Iterator[Callable[..., Dev]]:
 
 
 @pytest.fixture
-def serve_program() -> Iterator[Callable[..., str]]:
-    """serve_program(path) -> the URL that the program serves at, once it is healthy."""
+def serve_program(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """serve_program(path) -> the URL that the program serves at, once it says so."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(program: Path, **environment: str) -> str:
-        port = free_port()
-        env = clean_environment(PORT=str(port), **environment)
-        process = subprocess.Popen([sys.executable, program.name], cwd=program.parent, env=env)
+        # a port chosen here could be another program's by the time this one listens
+        env = clean_environment(PORT="0", LOG_LEVEL="info", **environment)
+        log = tmp_path / f"program-{len(started)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, program.name], cwd=program.parent, env=env, stdout=output, stderr=output
+            )
         started.append(process)
-        url = f"http://127.0.0.1:{port}"
-        wait_until_healthy(url, process)
-        return url
+        return _announced(log, process)
 
     yield start
     for process in started:
@@ -109,23 +112,17 @@ def serve_program() -> Iterator[Callable[..., str]]:
         process.wait(PATIENCE_S)
 
 
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
+def _announced(log: Path, process: subprocess.Popen[bytes]) -> str:
+    """The URL that uvicorn's line names."""
     end = time.monotonic() + PATIENCE_S
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.02)  # another program's start has no event to wait for
-    raise AssertionError(f"{url} did not become healthy")
+    while time.monotonic() < end:
+        found = _RUNNING.search(log.read_text("utf-8"))
+        if found:
+            return found[1]
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)  # another program's start has no event to wait for
+    raise AssertionError(f"it does not serve; its log says:\n{log.read_text('utf-8')}")
 
 
 @pytest.fixture
