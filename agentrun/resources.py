@@ -1,0 +1,198 @@
+"""Runtime, Version, Endpoint, Instance: what is wanted, and what is. Plain values; nothing here acts."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+InstanceState: TypeAlias = Literal["starting", "ready", "draining", "stopped", "failed"]
+RolloutState: TypeAlias = Literal["deployed", "testing", "gray", "finalized", "rolled_back"]
+
+LATEST = "LATEST"
+OWNER = "production"  # the endpoint that a runtime gets when s.yaml names none
+
+
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one instance may use."""
+
+    cpu: float = 1.0
+    memory_mb: int = 2048
+
+
+class HealthCheck(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When an instance counts as ready and as well. A path that the program does not know (404) is as good as none."""
+
+    path: str = "/health"
+    initial_delay_s: float = 0.0
+    period_s: float = 30.0
+    timeout_s: float = 3.0
+    failure_threshold: int = 3
+    success_threshold: int = 1
+    start_timeout_s: float = 60.0
+
+
+class Scale(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many instances a version may have, and what asks for one more."""
+
+    min: int = 0
+    max: int = 5
+    concurrency: int = 10
+    idle_s: float = 300.0
+    cpu_target: float = 0.6
+    memory_target: float = 0.6
+    queue: int = 100
+    queue_s: float = 30.0
+
+
+class Sessions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether a session's requests stay at one instance, or have it to themselves."""
+
+    affinity: bool = True
+    isolation: bool = False
+    idle_s: float = 3600.0
+
+
+class SecretRef(msgspec.Struct, frozen=True):
+    """A secret as it was when the version was made."""
+
+    name: str
+    revision: int
+
+
+class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that makes a version what it is; two equal ones are one version."""
+
+    command: tuple[str, ...]
+    package: str = ""  # digest of the code's files; none for a command that is on the machine already
+    packages: str = ""  # digest of the installed requirements
+    language: str = ""
+    port: int = 9000
+    limits: Limits = Limits()
+    health: HealthCheck = HealthCheck()
+    scale: Scale = Scale()
+    sessions: Sessions = Sessions()
+    variables: dict[str, str] = {}
+    masked: tuple[str, ...] = ()  # variables whose values are not shown
+    secrets: tuple[SecretRef, ...] = ()
+    bot_id: str | None = None
+    driver: str = "local"
+
+
+class Runtime(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A deployed agent or function, by name."""
+
+    name: str
+    id: str
+    created_at: float
+    updated_at: float
+    description: str = ""
+    region: str = ""
+    reserved_concurrency: int | None = None
+
+
+class Version(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An immutable build of a runtime."""
+
+    runtime: str
+    number: int
+    digest: str
+    created_at: float
+    definition: Definition
+    description: str = ""
+    published_at: float | None = None
+
+    @property
+    def id(self) -> str:
+        """`my-agent@3`"""
+        return version_id(self.runtime, self.number)
+
+
+class Canary(msgspec.Struct, frozen=True):
+    """A second version at an endpoint's own address, with its share."""
+
+    version: int
+    weight: float
+
+
+class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A stable address. Without a weight it owns traffic; with one it takes that share of the owner's."""
+
+    runtime: str
+    name: str
+    id: str
+    created_at: float
+    updated_at: float
+    version: int | None = None  # none: LATEST
+    weight: float | None = None
+    canary: Canary | None = None
+    description: str = ""
+    revision: int = 1
+
+
+class Testers(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whose requests reach a version that is being tested."""
+
+    open_ids: tuple[str, ...] = ()
+    parameter: str | None = None  # the name of a URL parameter,
+    value: str | None = None  # and what it has to be
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was done in a gray release, by whom and when."""
+
+    action: str
+    by: str
+    at: float
+    detail: str = ""
+
+
+class Rollout(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A gray release of one version over another."""
+
+    runtime: str
+    id: str
+    old: int
+    new: int
+    state: RolloutState = "deployed"
+    percent: float = 0.0
+    testers: Testers = Testers()
+    max_error_rate: float = 0.05
+    max_latency_ms: float | None = None
+    steps: tuple[Step, ...] = ()
+
+
+class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One running copy of a version."""
+
+    id: str
+    runtime: str
+    version: int
+    state: InstanceState
+    created_at: float
+    ready_at: float | None = None
+    pid: int | None = None
+    port: int | None = None
+    in_flight: int = 0
+    reason: str = ""  # why it is not well
+    enforced_by: str = ""  # what holds its limits: cgroup or rlimit
+
+
+class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is so, or is not, and why."""
+
+    kind: str
+    ok: bool
+    reason: str = ""
+    message: str = ""
+    since: float | None = None
+
+
+def version_id(runtime: str, number: int) -> str:
+    """How a version is named outside of its runtime."""
+    return f"{runtime}@{number}"
+
+
+def show_version(number: int | None) -> str:
+    """A version as people write it: `2`, or `LATEST`."""
+    return LATEST if number is None else str(number)
