@@ -1,0 +1,1 @@
+"""The platform: from s.yaml to versions, endpoints and instances on one machine."""
