@@ -156,6 +156,9 @@ class AgentRequest(msgspec.Struct, kw_only=True):
 
     `extra` holds every field of the body that has no place of its own here, unchanged: sampling
     parameters, `stop`, `response_format`, and whatever a client adds.
+
+    A request of a session, or one that goes on from another Run, is kept. Where the wire sends only what is new, the
+    server puts the conversation so far before it: `messages` is always all that the agent is to see.
     """
 
     messages: list[Message]
@@ -169,6 +172,10 @@ class AgentRequest(msgspec.Struct, kw_only=True):
     headers: Mapping[str, str] = {}
     extra: dict[str, Any] = {}
     protocol: str = "unknown"
+    bot_id: str | None = None
+    continues: str | None = None  # the id of the Run whose conversation this one goes on from
+    new_only: bool = False  # the wire sent what is new, not the whole conversation
+    kept: bool = False  # though it belongs to no session
     connection: Any = None
 
     @property

@@ -11,7 +11,23 @@ from importlib.metadata import entry_points
 
 from agentrun.config import Settings
 from agentrun.errors import ConfigError
-from agentrun.protocols.protocol import Call, Encoder, Protocol, Route
+from agentrun.protocols.protocol import (
+    Action,
+    Answer,
+    Ask,
+    Call,
+    Desk,
+    Encoder,
+    Protocol,
+    Replay,
+    Reply,
+    Route,
+    Stream,
+    Whole,
+    call_of,
+    index_of,
+    paths_of,
+)
 from agentrun.utils.lazy import load
 
 BUILTIN = {
@@ -36,4 +52,7 @@ def protocols(wanted: Sequence[str | Protocol] | None, settings: Settings) -> li
     return found
 
 
-__all__ = ["BUILTIN", "Call", "Encoder", "Protocol", "Route", "protocols"]
+__all__ = [
+    "BUILTIN", "Action", "Answer", "Ask", "Call", "Desk", "Encoder", "Protocol", "Replay", "Reply", "Route", "Stream",
+    "Whole", "call_of", "index_of", "paths_of", "protocols",
+]  # fmt: skip

@@ -1,16 +1,32 @@
-"""What every wire language is made of."""
+"""What every wire language is made of.
+
+A protocol decides and does no I/O. Its `routes` start Runs: `decode` reads a request, an `encoder` writes the answer, and
+the server does the rest. What else a wire offers are its `actions`: each reads an Ask, may use the Desk, and says what to
+answer with: bytes, a Run as a whole, or a Run as a stream.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 from typing import Protocol as Shape
 
 import msgspec
 
-from agentrun.errors import AgentRunError
+from agentrun.errors import AgentRunError, RequestError
 from agentrun.events import AnyEvent
 from agentrun.messages import AgentRequest
+from agentrun.run import Conversations, Run
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """What came over HTTP."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    owner: str = ""  # who asks: the name of the API key
+    path: Mapping[str, str] = {}  # the values of the route's {parameters}
+    query: Mapping[str, str] = {}
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,12 +40,87 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     chunk: type[Any] | None = None
 
 
+def paths_of(route: Route | Action, prefixes: Sequence[str]) -> list[str]:
+    """Where a route is found below these prefixes."""
+    return [prefix + route.path for prefix in prefixes] if route.prefixed else [route.path]
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is there already."""
+
+    body: bytes = b""
+    status: int = 200
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = {}
+
+
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of a Run, once it has ended."""
+
+    run: Run
+    encoder: Encoder
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """A Run as it goes. Who reads it keeps it going, as on a route."""
+
+    run: Run
+    encoder: Encoder
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """A Run again, from the event after index `after` on. Who reads it neither keeps it going nor ends it."""
+
+    run: Run
+    encoder: Encoder
+    after: int = -1
+
+
+Answer: TypeAlias = Reply | Whole | Stream | Replay
+Start: TypeAlias = Callable[[AgentRequest], Awaitable[Run]]
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """What an action may use. `start` starts a Run for who asks, with all that a route does: limits, history, its log."""
+
+    conversations: Conversations
+    start: Start
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """A path and method that do something else than to start a Run from `decode`, and their place in the OpenAPI document."""
+
+    path: str
+    summary: str
+    act: Callable[[Ask, Desk], Awaitable[Answer]]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    prefixed: bool = True
+    secured: bool = True
+    request: type[Any] | None = None
+    response: type[Any] | None = None
+    chunk: type[Any] | None = None
+    status: int = 200
+
+
 class Call(msgspec.Struct, kw_only=True):
     """What a protocol may know of the Run that answers a request."""
 
     run_id: str
     created: int
     request: AgentRequest
+
+
+def call_of(run: Run) -> Call:
+    """What an encoder for a Run's answer is made of."""
+    return Call(run_id=run.id, created=int(run.created), request=run.request)
+
+
+def index_of(text: str, param: str) -> int:
+    """An event's index that a client sent; -1 is before the first."""
+    try:
+        return max(int(text), -1)
+    except ValueError:
+        raise RequestError(f"{text!r} is no index of an event.", param=param) from None
 
 
 class Encoder(Shape):
@@ -53,20 +144,17 @@ class Protocol(Shape):
 
     name: str
     routes: Sequence[Route]
+    actions: Sequence[Action]
     media_type: str
     headers: Sequence[tuple[bytes, bytes]]  # that every answer has
     json_only: bool  # refuse bodies that are not declared JSON, which any web page could send
 
-    def decode(self, body: bytes, headers: Mapping[str, str]) -> AgentRequest:
+    def decode(self, ask: Ask) -> AgentRequest:
         """Read a request, or raise a RequestError whose `param` points at what is wrong."""
         ...
 
     def encoder(self, call: Call) -> Encoder:
         """A fresh encoder for one Run's answer."""
-        ...
-
-    def run_id(self, answer_id: str) -> str | None:
-        """The id of the Run whose answer has this id on the wire, if it can be one."""
         ...
 
     def error(self, error: AgentRunError) -> bytes:

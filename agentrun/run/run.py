@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 
 OnDisconnect = Literal["cancel", "continue"]
+Status = Literal["running", "completed", "cancelled", "failed"]
 _MAX_BEHIND = 4096  # events a reader may lag before the agent has to wait for it
 _MAX_EVENTS = 1_000_000  # in one Run; its log is kept in memory
 _WORTH_MERGING = 16  # events; fewer are kept as they are
@@ -73,8 +74,9 @@ class Run:
         owner: str,
         request_id: str,
         on_disconnect: OnDisconnect,
+        run_id: str | None = None,
     ) -> None:
-        self.id = ids.new("run_")
+        self.id = run_id or ids.new("run_")
         self.request = request
         self.request_id = request_id
         self.owner = owner  # who may see and stop it
@@ -366,7 +368,7 @@ class Run:
         self._runs.concluded(self)
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """running, completed, cancelled or failed."""
         if self.ending is None:
             return "running"

@@ -101,6 +101,7 @@ class Runs:
         request_id: str = "",
         on_disconnect: OnDisconnect = "cancel",
         gone: Callable[[], Awaitable[None]] | None = None,
+        run_id: str | None = None,
     ) -> Run:
         """Start a Run, after waiting for a free place if all are taken, unless `gone` comes to its end before."""
         if self.draining:
@@ -109,7 +110,15 @@ class Runs:
             self.open()
         if len(self.active) + self._granted >= self.limits.max_runs or self.queue:
             await self._wait_for_place(gone)
-        run = Run(self, agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect)
+        run = Run(
+            self,
+            agent,
+            request,
+            owner=owner,
+            request_id=request_id,
+            on_disconnect=on_disconnect,
+            run_id=run_id,
+        )
         self.active[run.id] = run
         if self._ticking is None:
             self._ticking = asyncio.get_running_loop().call_later(_TICK_S, self._tick)

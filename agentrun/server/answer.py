@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Shape
 
-from agentrun.errors import AgentRunError, RequestError
+from agentrun.errors import AgentRunError
 from agentrun.events import AnyEvent, RunFailed
 from agentrun.protocols import Encoder, Protocol
 from agentrun.run import Run
@@ -207,14 +207,6 @@ async def replay(
         gone.cancel()
 
 
-def index_of(text: str, param: str) -> int:
-    """An event's index that a client sent; -1 is before the first."""
-    try:
-        return max(int(text), -1)
-    except ValueError:
-        raise RequestError(f"{text!r} is no index of an event.", param=param) from None
-
-
 async def disconnected(receive: Receive) -> None:
     """Wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
@@ -236,6 +228,14 @@ def failure(run: Run, ending: RunFailed) -> AgentRunError:
     error = AgentRunError(ending.message, code=ending.code)
     error.status = _STATUS.get(ending.code, 500)
     return error
+
+
+def told(error: Exception, request_id: str) -> AgentRunError:
+    """What the caller is told of an exception: all of our own errors, of others only the type."""
+    if isinstance(error, AgentRunError):
+        return error
+    logger.error("request %s failed", request_id, exc_info=error)
+    return AgentRunError(f"The server failed with {type(error).__name__}.", code="internal_error")
 
 
 async def _fail(run: Run, ending: RunFailed, protocol: Protocol, send: Send, headers: RawHeaders) -> None:

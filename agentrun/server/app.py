@@ -16,8 +16,7 @@ from agentrun.protocols import Protocol
 from agentrun.protocols.openai_errors import error_body
 from agentrun.server import openapi
 from agentrun.server.docs_page import page
-from agentrun.server.endpoint import ProtocolEndpoint, request_id_of
-from agentrun.server.http import Headers, Receive, Scope, Send
+from agentrun.server.http import ASGIApp, Headers, Receive, Scope, Send, request_id_of
 from agentrun.server.resources import Resources
 from agentrun.utils.json import dumps
 from agentrun.version import __version__
@@ -28,7 +27,8 @@ class AgentRunApp(FastAPI):
 
     def __init__(
         self,
-        endpoints: Mapping[str, ProtocolEndpoint],
+        endpoints: Mapping[str, ASGIApp],
+        actions: Sequence[tuple[str, str, ASGIApp]],
         resources: Resources,
         protocols: Sequence[Protocol],
         prefixes: Sequence[str],
@@ -44,13 +44,15 @@ class AgentRunApp(FastAPI):
             docs_url=None,
             redoc_url=None,
         )
-        self._direct = endpoints
+        self._direct = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
         self._documented = lambda: [
             openapi.of_protocols(protocols, prefixes, secured=secured),
             openapi.of_resources(resources.table, secured=secured),
         ]
         for path, endpoint in endpoints.items():
             self.router.routes.append(Route(path, endpoint, include_in_schema=False))
+        for method, path, endpoint in actions:
+            self.router.routes.append(Route(path, endpoint, methods=[method], include_in_schema=False))
         self.router.routes += [*resources.routes(), Route("/docs", self._docs, include_in_schema=False)]
         self.add_exception_handler(HTTPException, _http_error)
         self.add_exception_handler(AgentRunError, _agentrun_error)

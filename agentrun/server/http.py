@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
 from agentrun.errors import RequestError, TooLarge, TooSlow
+from agentrun.utils import ids
 
+_REQUEST_ID = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
 _BODY_TIME_S = 60.0  # for what does not come with the headers
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 
 
@@ -77,6 +82,11 @@ async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
     return b"".join(pieces)
 
 
+def query_of(scope: Scope) -> dict[str, str]:
+    """The parameters of the URL; of one that is given twice the last."""
+    return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+
 def _too_large(limit: int) -> RequestError:
     return TooLarge(
         f"The body is larger than {limit:,} bytes.", hint="The server's setting is max_body_bytes."
@@ -88,3 +98,24 @@ async def answer(send: Send, status: int, headers: RawHeaders, body: bytes) -> N
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def check_content_type(headers: Headers) -> None:
+    """Only JSON: a web page may send other types, or none, to any server without asking it first (CORS)."""
+    kind = headers.get("content-type")
+    if kind is None:
+        allowed = "origin" not in headers
+    else:
+        kind = kind.partition(";")[0].strip().lower()
+        allowed = kind == "application/json" or kind.endswith("+json")
+    if not allowed:
+        raise RequestError(
+            f"The content-type is {kind or 'missing'}; it has to be application/json.",
+            code="unsupported_content_type",
+        )
+
+
+def request_id_of(headers: Headers) -> str:
+    """The caller's id for this request, if it is a plain one; else a new one."""
+    sent = headers.get("x-request-id")
+    return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else ids.new("req_")

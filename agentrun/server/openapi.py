@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from agentrun.protocols import Protocol, Route
+from agentrun.protocols import Action, Protocol, Route, paths_of
 from agentrun.server.resources import Resource
 
 _REF = "#/components/schemas/{name}"
@@ -42,22 +42,28 @@ def add_to(document: dict[str, Any], parts: Sequence[dict[str, Any]]) -> dict[st
 
 def of_protocols(protocols: Sequence[Protocol], prefixes: Sequence[str], *, secured: bool) -> dict[str, Any]:
     """Paths and schemas of what starts Runs."""
-    routes = [route for protocol in protocols for route in protocol.routes]
+    routes = [route for protocol in protocols for route in (*protocol.routes, *protocol.actions)]
     types = [
         kind for route in routes for kind in (route.request, route.response, route.chunk) if kind is not None
     ]
     schemas, components = _schemas([*types, ErrorAnswer])
     paths: dict[str, Any] = {}
     for route in routes:
-        for prefix in prefixes if route.prefixed else ("",):
-            operation = _operation(prefix + route.path, "post", route.summary, secured=secured)
-            operation["requestBody"] = _body(route, schemas)
+        method = route.method.lower() if isinstance(route, Action) else "post"
+        status = str(route.status) if isinstance(route, Action) else "200"
+        open_to_all = isinstance(route, Action) and not route.secured
+        for path in paths_of(route, prefixes):
+            operation = _operation(path, method, route.summary, secured=secured and not open_to_all)
+            if parameters := _parameters(path):
+                operation["parameters"] = parameters
+            if route.request is not None or isinstance(route, Route):
+                operation["requestBody"] = _body(route, schemas)
             operation["responses"] = {
-                "200": _answers(route, schemas),
+                status: _answers(route, schemas),
                 "4XX": _error(schemas),
                 "5XX": _error(schemas),
             }
-            paths[prefix + route.path] = {"post": operation}
+            paths.setdefault(path, {})[method] = operation
     return {"paths": paths, "schemas": components}
 
 
@@ -69,10 +75,7 @@ def of_resources(resources: Sequence[Resource], *, secured: bool) -> dict[str, A
         path = resource.path.replace(":path}", "}")
         method = resource.method.lower()
         operation = _operation(path, method, resource.summary, secured=secured and resource.secured)
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in re.findall(r"{(\w+)}", path)
-        ]
+        operation["parameters"] = _parameters(path)
         media_type = "text/event-stream" if resource.streams else "application/json"
         operation["responses"] = {
             str(resource.status): _content(resource.summary, {media_type: schemas[resource.answer]}),
@@ -90,6 +93,13 @@ def _schemas(types: Sequence[Any]) -> tuple[Mapping[Any, dict[str, Any]], dict[s
     return dict(zip(distinct, schemas, strict=True)), components
 
 
+def _parameters(path: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+
+
 def _operation(path: str, method: str, summary: str, *, secured: bool) -> dict[str, Any]:
     name = "_".join([method, *re.findall(r"\w+", path)])
     operation: dict[str, Any] = {"operationId": name, "summary": summary}
@@ -98,12 +108,12 @@ def _operation(path: str, method: str, summary: str, *, secured: bool) -> dict[s
     return operation
 
 
-def _body(route: Route, schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+def _body(route: Route | Action, schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
     schema = schemas[route.request] if route.request is not None else {}
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
-def _answers(route: Route, schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+def _answers(route: Route | Action, schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
     content = {"application/json": schemas[route.response] if route.response is not None else {}}
     if route.chunk is not None:
         content["text/event-stream"] = schemas[route.chunk]

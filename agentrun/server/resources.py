@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import msgspec
@@ -12,11 +12,11 @@ from starlette.routing import Route
 
 from agentrun.errors import NotFound
 from agentrun.events import AnyEvent, PartDelta, RunFailed, RunFinished, Usage
+from agentrun.protocols import index_of
 from agentrun.run import Run, Runs
-from agentrun.server.answer import index_of, replay
+from agentrun.server.answer import replay
 from agentrun.server.auth import Keys
 from agentrun.server.catalog import Catalog, Model, ModelList
-from agentrun.server.endpoint import ProtocolEndpoint
 from agentrun.server.http import RawHeaders, Receive, Scope, Send
 from agentrun.utils.json import dumps
 
@@ -80,7 +80,6 @@ class Resources:
         runs: Runs,
         keys: Keys,
         catalog: Catalog,
-        endpoints: Mapping[str, ProtocolEndpoint],
         prefixes: tuple[str, ...],
     ) -> None:
         self._runs = runs
@@ -139,15 +138,6 @@ class Resources:
                     answer=Model,
                 ),
             ]
-        for path, endpoint in endpoints.items():
-            self.table.append(
-                Resource(
-                    path=f"{path}/{{answer_id}}",
-                    handler=endpoint.retrieve,
-                    summary="An answer again; with `stream=true` what came after `starting_after`",
-                    answer=dict[str, Any],
-                )
-            )
 
     def routes(self) -> list[Route]:
         """For the app's router."""

@@ -12,10 +12,12 @@ from agentrun import config
 from agentrun.agent import Agent, Callback
 from agentrun.errors import ConfigError
 from agentrun.integration import adapt
-from agentrun.protocols import Protocol
+from agentrun.protocols import Protocol, paths_of
 from agentrun.protocols import protocols as find_protocols
-from agentrun.run import Runs
+from agentrun.run import Conversations, Run, Runs
 from agentrun.run.runs import Limits
+from agentrun.server.actions import ActionEndpoint
+from agentrun.server.admission import Admission
 from agentrun.server.app import AgentRunApp
 from agentrun.server.auth import Keys
 from agentrun.server.catalog import Catalog
@@ -23,6 +25,7 @@ from agentrun.server.endpoint import ProtocolEndpoint
 from agentrun.server.resources import Resources
 from agentrun.server.run_line import log_run
 from agentrun.server.server_config import ServerConfig
+from agentrun.sessions import MemoryStore
 
 # What may still be said when the app is there already.
 _OF_THE_PROCESS = frozenset(
@@ -62,7 +65,8 @@ class AgentRunServer:
             protocols if protocols is not None else self.settings.protocols, self.settings
         )
         limits = Limits(**{name: getattr(self.settings, name) for name in Limits.__struct_fields__})
-        self.runs = Runs(limits, debug=self.settings.debug, on_end=log_run)
+        self.runs = Runs(limits, debug=self.settings.debug, on_end=self._ended)
+        self.conversations = Conversations(self.runs, MemoryStore())
         self.app = self._build()
 
     def _build(self) -> AgentRunApp:
@@ -70,23 +74,21 @@ class AgentRunServer:
         keys = Keys(settings.api_keys)
         catalog = Catalog(settings.models, strict=settings.strict_models)
         prefixes = tuple(dict.fromkeys((settings.prefix, "/v1")))
+        admission = Admission(self.agent, self.conversations, catalog, on_disconnect=settings.on_disconnect)
         endpoints: dict[str, ProtocolEndpoint] = {}
+        actions: list[tuple[str, str, ActionEndpoint]] = []
+        limit = settings.max_body_bytes
         for protocol in self.protocols:
-            endpoint = ProtocolEndpoint(
-                protocol,
-                self.agent,
-                self.runs,
-                keys,
-                max_body_bytes=settings.max_body_bytes,
-                on_disconnect=settings.on_disconnect,
-                catalog=catalog,
-            )
+            endpoint = ProtocolEndpoint(protocol, admission, keys, max_body_bytes=limit)
             for route in protocol.routes:
-                paths = [prefix + route.path for prefix in prefixes] if route.prefixed else [route.path]
-                endpoints.update(dict.fromkeys(paths, endpoint))
-        resources = Resources(self.runs, keys, catalog, endpoints, prefixes)
+                endpoints.update(dict.fromkeys(paths_of(route, prefixes), endpoint))
+            for action in protocol.actions:
+                acting = ActionEndpoint(protocol, action, admission, keys, max_body_bytes=limit)
+                actions += [(action.method, path, acting) for path in paths_of(action, prefixes)]
+        resources = Resources(self.runs, keys, catalog, prefixes)
         app = AgentRunApp(
             endpoints,
+            actions,
             resources,
             self.protocols,
             prefixes,
@@ -114,7 +116,12 @@ class AgentRunServer:
             yield
         finally:
             await self.runs.close()
+            await self.conversations.close()
             await _call(self._on_shutdown)
+
+    def _ended(self, run: Run) -> None:
+        log_run(run)
+        self.conversations.ended(run)
 
     def as_fastapi_app(self) -> FastAPI:
         """The ASGI app, to run under another server or to mount in an app."""

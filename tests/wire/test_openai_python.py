@@ -175,7 +175,7 @@ def test_fact_04_every_error_has_openais_shape(serve):
 
 
 class BrokenDecoder(OpenAIChat):
-    def decode(self, body, headers):
+    def decode(self, ask):
         raise ZeroDivisionError("secret text")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 
 import httpx
@@ -18,7 +18,7 @@ from agentrun import protocols
 from agentrun.errors import AgentRunError, ConfigError
 from agentrun.events import AnyEvent, PartDelta
 from agentrun.messages import AgentRequest, Message, Role
-from agentrun.protocols import Call, Route
+from agentrun.protocols import Ask, Call, Route
 from agentrun.server import AgentRunServer, OpenAIProtocolConfig, ServerConfig
 from agentrun.utils.lazy import load
 
@@ -38,12 +38,14 @@ class Shout:
     json_only = False
     headers: Sequence[tuple[bytes, bytes]] = ((b"x-shout", b"1"),)
     routes = (Route(path="/shout", summary="Shout", prefixed=False),)
+    actions = ()
 
     def __init__(self, settings: object = None) -> None:
         pass
 
-    def decode(self, body: bytes, headers: Mapping[str, str]) -> AgentRequest:
-        return AgentRequest(messages=[Message(Role.USER, body.decode())], stream=True, headers=headers)
+    def decode(self, ask: Ask) -> AgentRequest:
+        words = ask.body.decode()
+        return AgentRequest(messages=[Message(Role.USER, words)], stream=True, headers=ask.headers)
 
     def encoder(self, call: Call) -> Shout:
         return self
@@ -56,9 +58,6 @@ class Shout:
 
     def fold(self, events: Sequence[AnyEvent]) -> bytes:
         return b"".join(map(self.encode, events))
-
-    def run_id(self, answer_id: str) -> str | None:
-        return None
 
     def error(self, error: AgentRunError) -> bytes:
         return str(error).encode()

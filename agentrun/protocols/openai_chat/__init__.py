@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from agentrun.config import ReasoningField, Settings
-from agentrun.errors import AgentRunError
+from agentrun.errors import AgentRunError, Conflict, NotFound
 from agentrun.messages import AgentRequest
 from agentrun.protocols.openai_chat.answer import ChatCompletion, ChatCompletionChunk
 from agentrun.protocols.openai_chat.encoder import ChatEncoder
 from agentrun.protocols.openai_chat.request import ChatRequest, read
 from agentrun.protocols.openai_errors import error_body
-from agentrun.protocols.protocol import Call, Route
+from agentrun.protocols.protocol import (
+    Action,
+    Answer,
+    Ask,
+    Call,
+    Desk,
+    Replay,
+    Route,
+    Whole,
+    call_of,
+    index_of,
+)
 from agentrun.utils.json import dumps
 
 
@@ -26,6 +35,15 @@ class OpenAIChat:
     def __init__(self, settings: Settings) -> None:
         self._reasoning_field: ReasoningField = settings.reasoning_field
         self._default_model = settings.models[0] if settings.models else "agentrun"
+        self.actions = (
+            Action(
+                path="/chat/completions/{completion_id}",
+                summary="A completion again; with `stream=true` what came after `starting_after`",
+                act=self._retrieve,
+                response=ChatCompletion,
+                chunk=ChatCompletionChunk,
+            ),
+        )
         self.routes = (
             Route(
                 path="/chat/completions",
@@ -36,14 +54,30 @@ class OpenAIChat:
             ),
         )
 
-    def decode(self, body: bytes, headers: Mapping[str, str]) -> AgentRequest:
-        return read(body, headers, self.name)
+    def decode(self, ask: Ask) -> AgentRequest:
+        return read(ask.body, ask.headers, self.name)
 
     def encoder(self, call: Call) -> ChatEncoder:
         return ChatEncoder(call, call.request.model or self._default_model, self._reasoning_field)
 
-    def run_id(self, answer_id: str) -> str | None:
-        return "run_" + answer_id[9:] if answer_id.startswith("chatcmpl-") else None
-
     def error(self, error: AgentRunError) -> bytes:
         return dumps({"error": error_body(error)})
+
+    async def _retrieve(self, ask: Ask, desk: Desk) -> Answer:
+        completion_id = ask.path["completion_id"]
+        run = desk.conversations.runs.get("run_" + completion_id.removeprefix("chatcmpl-"), ask.owner)
+        if run is None or run.request.protocol != self.name:
+            raise NotFound(
+                f"There is no answer {completion_id!r}.",
+                hint="Answers are forgotten some time after their end.",
+            )
+        encoder = self.encoder(call_of(run))
+        if ask.query.get("stream") == "true":
+            return Replay(
+                run=run,
+                encoder=encoder,
+                after=index_of(ask.query.get("starting_after", "-1"), "starting_after"),
+            )
+        if not run.ended:
+            raise Conflict("The answer is not there yet.", hint="Ask with stream=true to follow it.")
+        return Whole(run=run, encoder=encoder)

@@ -22,6 +22,7 @@ from agentrun.messages import (
     Tool,
     ToolCall,
 )
+from agentrun.protocols.body import invalid, read_body
 
 
 class TextPart(msgspec.Struct, tag_field="type", tag="text"):
@@ -156,56 +157,6 @@ _OWN_PLACE = frozenset(
 )
 
 
-def _read(body: bytes) -> tuple[dict[str, Any], ChatRequest]:
-    try:
-        raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        text = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise RequestError(f"The body is not valid JSON: {text}.", code="invalid_json") from None
-    if not isinstance(raw, dict):
-        raise RequestError(
-            f"The body is a JSON {_json_kind(raw)}; it has to be an object.", code="invalid_type"
-        )
-    fields = cast("dict[str, Any]", raw)
-    try:
-        chat = msgspec.convert(fields, ChatRequest)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
-    except RecursionError:
-        raise RequestError(
-            "The body is not valid JSON: it is nested too deeply.", code="invalid_json"
-        ) from None
-    return fields, chat
-
-
-def _invalid(message: str) -> RequestError:
-    what, _, path = message.partition(" - at `$")
-    param = path.rstrip("`").lstrip(".") or None
-    if "missing required field" in what:
-        name = what.split("`")[1]
-        param = f"{param}.{name}" if param else name
-        return RequestError(
-            f"Missing required field: {param}.", param=param, code="missing_required_parameter"
-        )
-    where = f" at {param}" if param else ""
-    is_type = "Expected" in what and ">=" not in what and "<=" not in what
-    return RequestError(f"{what}{where}.", param=param, code="invalid_type" if is_type else "invalid_value")
-
-
-def _json_kind(value: object) -> str:
-    match value:
-        case list():
-            return "array"
-        case str():
-            return "string"
-        case bool():
-            return "boolean"
-        case None:
-            return "null"
-        case _:
-            return "number"
-
-
 def _check(chat: ChatRequest) -> None:
     if not chat.messages:
         raise RequestError("messages is empty: send at least one.", param="messages", code="empty_array")
@@ -259,7 +210,7 @@ def _tool(position: int, spec: dict[str, Any], tool: RequestTool) -> Tool:
         function = tool.function
         return Tool(function.name, function.description, function.parameters, tool.type, spec)
     if tool.type == "function":
-        raise _invalid(f"missing required field `function` - at `$.tools[{position}]`")
+        raise invalid(f"missing required field `function` - at `$.tools[{position}]`")
     inner: object = spec.get(tool.type)
     named = cast("dict[str, Any]", inner) if isinstance(inner, dict) else spec
     name, description = _text_or_none(named.get("name")), _text_or_none(named.get("description"))
@@ -268,7 +219,7 @@ def _tool(position: int, spec: dict[str, Any], tool: RequestTool) -> Tool:
 
 def read(body: bytes, headers: Mapping[str, str], protocol: str) -> AgentRequest:
     """Bytes -> AgentRequest, or a RequestError whose `param` points at what is wrong."""
-    fields, chat = _read(body)
+    fields, chat = read_body(body, ChatRequest)
     _check(chat)
     metadata = chat.metadata or {}
     tools: list[Tool] = []
