@@ -1,0 +1,1 @@
+"""Drivers: what makes instances exist, on one machine or beyond."""

@@ -1,0 +1,1 @@
+"""Instances: as many copies of each version as its requests ask for."""
