@@ -16,6 +16,10 @@
         RateLimited        try again later                               429
       Unavailable          not now: draining or starting                 503
       RunTimeout           a Run took longer than it may                 504
+      SandboxError         a sandbox could not do what it was asked for  502
+        SandboxUnavailable isolation cannot be had here                  503
+        SandboxTimeout     the sandbox did not answer in time            504
+        SandboxCrashed     the sandbox has ended, and its state with it  410
 
 A message says what happened with its values; `hint` says what to do about it.
 """
@@ -173,3 +177,31 @@ class RunTimeout(AgentRunError):
 
     code = "timeout"
     status = 504
+
+
+class SandboxError(AgentRunError):
+    """A sandbox could not do what it was asked for. An error of the code in it is a result, not this."""
+
+    code = "sandbox_error"
+    status = 502
+
+
+class SandboxUnavailable(SandboxError):
+    """The isolation that is asked for cannot be had here; the message says what is missing."""
+
+    code = "sandbox_unavailable"
+    status = 503
+
+
+class SandboxTimeout(SandboxError):
+    """The sandbox did not answer in time."""
+
+    code = "sandbox_timeout"
+    status = 504
+
+
+class SandboxCrashed(SandboxError):
+    """The sandbox has ended, by itself or because it was ended; what it held is lost."""
+
+    code = "sandbox_crashed"
+    status = 410

@@ -1,0 +1,1 @@
+"""Kinds of isolation, one file or folder each; none knows another."""
