@@ -25,8 +25,8 @@ class HealthCheck(msgspec.Struct, frozen=True, omit_defaults=True):
 
     path: str = "/health"
     initial_delay_s: float = 0.0
-    period_s: float = 30.0
-    timeout_s: float = 3.0
+    period_s: float = 3.0
+    timeout_s: float = 2.0
     failure_threshold: int = 3
     success_threshold: int = 1
     start_timeout_s: float = 60.0
@@ -41,6 +41,7 @@ class Scale(msgspec.Struct, frozen=True, omit_defaults=True):
     idle_s: float = 300.0
     cpu_target: float = 0.6
     memory_target: float = 0.6
+    keep_s: float = 120.0  # how long a version without traffic stays warm
     queue: int = 100
     queue_s: float = 30.0
 
@@ -128,6 +129,27 @@ class Endpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     canary: Canary | None = None
     description: str = ""
     revision: int = 1
+
+
+class EndpointWish(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An endpoint as s.yaml or a command asks for it."""
+
+    name: str
+    version: int | None = None
+    weight: float | None = None
+    canary: Canary | None = None
+    description: str | None = None
+
+
+class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a deploy asks for. `endpoints` are the ones that the file names; others are left as they are."""
+
+    runtime: str
+    definition: Definition
+    description: str = ""
+    region: str = ""
+    secrets: tuple[str, ...] = ()
+    endpoints: tuple[EndpointWish, ...] = ()
 
 
 class Testers(msgspec.Struct, frozen=True, omit_defaults=True):
