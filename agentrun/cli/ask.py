@@ -16,8 +16,13 @@ from agentrun.cli.chunks import Chunks
 from agentrun.cli.sse import data_of
 from agentrun.errors import AgentRunError, ConfigError, RequestError, Unauthorized, Unavailable
 from agentrun.events import AnyEvent, RunFailed
+from agentrun.ledger import Cost
 
 _CONNECT_S = 10
+
+
+class _Run(msgspec.Struct):
+    cost: Cost | None = None
 
 
 class AnswerFailed(AgentRunError):
@@ -67,6 +72,19 @@ class Ask:
             raise ConfigError(f"The URL {self.url!r} cannot be used: {error}.") from None
         except httpx.TransportError:
             raise self._broken_off() from None
+
+    def cost(self) -> Cost | None:
+        """What the models of the Run cost, once it has ended; None where none was called, or the server cannot tell."""
+        folder = self.url.removesuffix("/chat/completions")
+        while self.run_id is not None and urlsplit(folder).netloc:
+            with suppress(httpx.HTTPError, msgspec.DecodeError):
+                answer = self._client.get(f"{folder}/runs/{self.run_id}", timeout=_CONNECT_S)
+                if answer.is_success:
+                    return msgspec.json.decode(answer.content, type=_Run).cost
+            folder = folder.rpartition("/")[
+                0
+            ]  # the prefix before the wire's routes is for each server to say
+        return None
 
     def _read(self, response: httpx.Response) -> Iterator[AnyEvent]:
         chunks = Chunks()

@@ -67,6 +67,8 @@ def _print_answer(ask: Ask, *, as_json: bool) -> None:
                 said.add(event)
                 if show is not None:
                     show.event(event)
+            said.end()
+            said.cost = ask.cost()
     finally:
         if show is not None:
             show.stop()

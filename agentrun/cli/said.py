@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
+
 from agentrun.events import AnyEvent, PartDelta, PartEnded, PartStarted, RunFinished, Usage
+from agentrun.ledger import Cost
 
 
 class Said:
@@ -19,6 +22,12 @@ class Said:
         self._call_ids: dict[str, str] = {}  # part id -> call id
         self._reason: str | None = None
         self.usage: Usage | None = None
+        self.cost: Cost | None = None  # asked for once the answer is whole
+        self._ended: float | None = None
+
+    def end(self) -> None:
+        """The answer is whole."""
+        self._ended = time.perf_counter()
 
     def add(self, event: AnyEvent) -> None:
         """Take in the next event."""
@@ -70,13 +79,15 @@ class Said:
                 "output_tokens": usage.output_tokens,
                 **(usage.details or {}),
             },
+            "cost": msgspec.to_builtins(self.cost),
             "run_id": run_id,
             "timings": self.timings(),
         }
 
     def timings(self) -> dict[str, float | None]:
-        """Milliseconds from the question to the first piece, and until now."""
-        return {"first_ms": _ms(self._first, self._asked), "total_ms": _ms(time.perf_counter(), self._asked)}
+        """Milliseconds from the question to the first piece, and to the end."""
+        ended = self._ended or time.perf_counter()
+        return {"first_ms": _ms(self._first, self._asked), "total_ms": _ms(ended, self._asked)}
 
 
 def _ms(end: float | None, start: float) -> float | None:

@@ -59,6 +59,9 @@ class Show:
         usage = self._said.usage
         if usage is not None:
             facts.append(f"{usage.input_tokens} + {usage.output_tokens} tokens")
+        cost = self._said.cost
+        if cost is not None and cost.usd != 0:
+            facts.append("price unknown" if cost.usd is None else f"{cost.usd:.6f} USD")
         if run_id is not None:
             facts.append(run_id)
         self._line(" · ".join(facts), "dim")

@@ -5,9 +5,9 @@ from agentrun.models import resolve
 resolve("my-model").client.chat.completions.create(...)
 """
 
-from agentrun.models.meter import Ledger, Spent, listen
+from agentrun.ledger import Cost, Ledger, ModelCost, Spent, listen
 from agentrun.models.model import Model
 from agentrun.models.registry import names, resolve
 from agentrun.models.spec import ModelSpec
 
-__all__ = ["Ledger", "Model", "ModelSpec", "Spent", "listen", "names", "resolve"]
+__all__ = ["Cost", "Ledger", "Model", "ModelCost", "ModelSpec", "Spent", "listen", "names", "resolve"]

@@ -1,65 +1,17 @@
-"""Tokens and money: read from what a model answers, added up per model and for whoever listens."""
+"""Meter: the tokens and the money of one model, read from what it answers."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
+from agentrun.ledger import Listener, Spent
 from agentrun.models import prices
 from agentrun.models.spec import Price
 
 _DAY_S = 86_400
-
-
-class Spent(msgspec.Struct, frozen=True):
-    """One answer of a model. `usd` is None where the price is not known."""
-
-    model: str
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int = 0
-    usd: float | None = None
-
-
-class Ledger:
-    """What was spent while it listens; see `listen`."""
-
-    def __init__(self) -> None:
-        self.entries: list[Spent] = []
-
-    @property
-    def usd(self) -> float | None:
-        """The sum, or None if a price in it is not known."""
-        costs = [entry.usd for entry in self.entries]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
-
-    @property
-    def input_tokens(self) -> int:
-        return sum(entry.input_tokens for entry in self.entries)
-
-    @property
-    def output_tokens(self) -> int:
-        return sum(entry.output_tokens for entry in self.entries)
-
-
-_listening: ContextVar[tuple[Ledger, ...]] = ContextVar("agentrun_ledgers", default=())
-
-
-@contextmanager
-def listen() -> Generator[Ledger]:
-    """A ledger of what the models called inside this block cost, tasks started in it included."""
-    ledger = Ledger()
-    token = _listening.set((*_listening.get(), ledger))
-    try:
-        yield ledger
-    finally:
-        _listening.reset(token)
 
 
 class Meter:
@@ -81,21 +33,35 @@ class Meter:
     def usd_today(self) -> float:
         return self._usd_today if self._today() == self._day else 0.0
 
-    def add(self, usage: Mapping[str, Any], ledgers: tuple[Ledger, ...]) -> Spent:
-        """Count what an answer says it used, for this model and for those who listened when it was asked."""
-        details: Mapping[str, Any] = usage.get("prompt_tokens_details") or {}
-        cached = _count(details, "cached_tokens") or _count(usage, "prompt_cache_hit_tokens")
-        sent, received = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-        usd = None if self.price is None else prices.cost(self.price, sent, received, cached)
-        spent = Spent(self.model, sent, received, cached, usd)
+    def add(self, usage: Mapping[str, Any] | None, listeners: Sequence[Listener]) -> Spent:
+        """Count what an answer says it used, for this model and for those who listened when it was asked.
+
+        Without a word about it, because it was broken off or its provider never says, the cost is unknown.
+        """
+        spent = Spent(self.model, 0, 0, usd=self._free) if usage is None else self._read(usage)
         with self._lock:
             self.requests += 1
-            self.input_tokens += sent
-            self.output_tokens += received
-            self._add_money(usd or 0.0)
-        for ledger in ledgers:
-            ledger.entries.append(spent)
+            self.input_tokens += spent.input_tokens
+            self.output_tokens += spent.output_tokens
+            self._add_money(spent.usd or 0.0)
+        for listener in listeners:
+            listener.spend(spent)
         return spent
+
+    def _read(self, usage: Mapping[str, Any]) -> Spent:
+        """Chat completions and responses name the same counts differently."""
+        details: Mapping[str, Any] = (
+            usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+        )
+        cached = _count(details, "cached_tokens") or _count(usage, "prompt_cache_hit_tokens")
+        sent = _count(usage, "prompt_tokens") or _count(usage, "input_tokens")
+        received = _count(usage, "completion_tokens") or _count(usage, "output_tokens")
+        usd = None if self.price is None else prices.cost(self.price, sent, received, cached)
+        return Spent(self.model, sent, received, cached, usd)
+
+    @property
+    def _free(self) -> float | None:
+        return 0.0 if self.price is not None and not self.price.input and not self.price.output else None
 
     def _add_money(self, usd: float) -> None:
         today = self._today()
@@ -106,11 +72,6 @@ class Meter:
 
     def _today(self) -> int:
         return int(self._clock() // _DAY_S)
-
-
-def listening() -> tuple[Ledger, ...]:
-    """Who listens here: to be asked before the answer comes, which another context may read."""
-    return _listening.get()
 
 
 def _count(fields: Mapping[str, Any], name: str) -> int:

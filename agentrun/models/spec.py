@@ -21,6 +21,9 @@ class Price(BaseModel):
     cached_input: float | None = Field(
         default=None, ge=0, description="Input read from the provider's cache."
     )
+    up_to: int | None = Field(
+        default=None, gt=0, description="Input tokens of a request above which this is not its price."
+    )
 
 
 def _or_name(schema: dict[str, Any]) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from agentrun.ledger import Listener, listeners
 from agentrun.models import prices
 from agentrun.models.breaker import Breaker
 from agentrun.models.exchange import Call, Exchange, Reply, refusal
-from agentrun.models.meter import Ledger, Meter, listening
+from agentrun.models.meter import Meter
 from agentrun.models.slots import Slots
 from agentrun.models.spec import BUILTIN, ModelSpec, Price
 from agentrun.models.usage_stream import UsageStream
@@ -41,7 +42,7 @@ class Upstream:
 
     async def send(self, call: Call) -> Reply:
         """One try. What it uses counts when its body has been read."""
-        ledgers = listening()
+        heard_by = listeners()
         if self._slots is not None:
             await self._slots.take()
         try:
@@ -52,25 +53,25 @@ class Upstream:
             raise
         if reply.rest is None:
             self._release()
-            self._count_whole(reply, ledgers)
+            self._count_whole(call, reply, heard_by)
         else:
-            self._count_stream(reply, ledgers, hidden)
+            self._count_stream(reply, heard_by, hidden)
         return reply
 
     def _release(self) -> None:
         if self._slots is not None:
             self._slots.give_back()
 
-    def _count_whole(self, reply: Reply, ledgers: tuple[Ledger, ...]) -> None:
-        if reply.status < 400:
-            try:
-                usage = msgspec.json.decode(reply.first, type=_Whole).usage
-            except msgspec.DecodeError:  # audio, a file
-                return
-            if usage:
-                self.meter.add(usage, ledgers)
+    def _count_whole(self, call: Call, reply: Reply, heard_by: Sequence[Listener]) -> None:
+        if reply.status >= 400 or call.fields is None:
+            return
+        try:
+            usage = msgspec.json.decode(reply.first, type=_Whole).usage
+        except msgspec.DecodeError:  # audio, a file
+            usage = None
+        self.meter.add(usage or None, heard_by)
 
-    def _count_stream(self, reply: Reply, ledgers: tuple[Ledger, ...], hidden: bool) -> None:
+    def _count_stream(self, reply: Reply, heard_by: Sequence[Listener], hidden: bool) -> None:
         latest: list[Mapping[str, Any]] = []  # some providers repeat the running total in every chunk
         events = UsageStream(latest.append, hide=hidden)
         rest, close = reply.rest, reply.close
@@ -81,8 +82,7 @@ class Upstream:
             if not done:
                 done = True
                 self._release()
-                if latest:
-                    self.meter.add(latest[-1], ledgers)
+                self.meter.add(latest[-1] if latest else None, heard_by)
                 if close is not None:
                     await close()
 
@@ -109,7 +109,7 @@ def _price(spec: ModelSpec) -> Price | None:
         return spec.price
     if spec.provider == BUILTIN:
         return Price(input=0, output=0)
-    return prices.find(spec.model) if spec.model and spec.base_url is None else None
+    return prices.find(spec.provider, spec.model) if spec.model and spec.base_url is None else None
 
 
 def _with_usage(call: Call) -> tuple[Call, bool]:

@@ -16,6 +16,7 @@ from msgspec import structs
 
 from agentrun.agent import Agent
 from agentrun.events import Loose, Reason, RunFailed, RunFinished, RunStarted, Usage
+from agentrun.ledger import Ledger, Spent, start_listening, stop_listening
 from agentrun.messages import AgentRequest
 from agentrun.run.completer import Completer
 from agentrun.run.log import Log
@@ -62,7 +63,7 @@ class Run:
     __slots__ = (
         "_agent", "_cancel_reason", "_completer", "_heard", "_inbox", "_listener", "_noticed", "_nudged", "_nudged_at", "_runs",
         "_stop", "_stops", "_waiters", "closing", "created", "ended", "ending", "error", "finished", "first_output",
-        "held_up", "id", "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
+        "held_up", "id", "ledger", "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +90,7 @@ class Run:
         self.ending: RunFinished | RunFailed | None = None
         self.error: BaseException | None = None
         self.usage: Usage | None = None
+        self.ledger: Ledger | None = None  # once a model was called by name
         self.readers = 0
         self.slowest = 0  # how far the readers have come
         self.held_up = 0.0  # when the agent was last seen to wait for them
@@ -136,6 +138,12 @@ class Run:
     def stops(self) -> None:
         self._stops = True
 
+    def spend(self, spent: Spent) -> None:
+        """A model that was called by name in this Run has answered."""
+        if self.ledger is None:
+            self.ledger = Ledger()
+        self.ledger.spend(spent)
+
     async def _drive(self) -> None:
         """Run the agent in a task of the agents' loop."""
         try:
@@ -151,6 +159,7 @@ class Run:
             self.put(_End(cancelled=True))
             return
         current_run.set(self)
+        start_listening((self,))
         try:
             if self._agent.sync:
                 rest = self._agent.run_in_thread(self.request, self)
@@ -199,8 +208,9 @@ class Run:
         if self.closing:
             self.put(_End(cancelled=True))
             return
-        token = current_run.set(self)
+        token, listening = current_run.set(self), start_listening((self,))
         self._stop = partial(self._cancel, self._runs.worker.create_task(self._drive()))
+        stop_listening(listening)
         current_run.reset(token)
 
     def absorb(self) -> None:

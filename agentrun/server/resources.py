@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from agentrun.errors import NotFound
 from agentrun.events import AnyEvent, PartDelta, RunFailed, RunFinished, Usage
+from agentrun.ledger import Cost
 from agentrun.protocols import index_of
 from agentrun.run import Run, Runs
 from agentrun.server.answer import replay
@@ -43,6 +44,7 @@ class RunView(msgspec.Struct, kw_only=True):
     session_id: str | None
     ending: RunFinished | RunFailed | None
     usage: Usage | None
+    cost: Cost | None
     text: str
 
 
@@ -232,5 +234,6 @@ def _view(run: Run) -> dict[str, Any]:
         "session_id": run.request.session_id,
         "ending": run.ending,
         "usage": run.usage,
+        "cost": None if run.ledger is None else run.ledger.cost,
         "text": text,
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
+from agentrun.ledger import Cost
 from agentrun.run import Run
 from agentrun.utils import log
 
@@ -17,17 +19,18 @@ def log_run(run: Run) -> None:
     took_ms = ((run.finished or run.created) - run.created) * 1000
     first_ms = None if run.first_output is None else (run.first_output - run.created) * 1000
     usage = run.usage
+    cost = None if run.ledger is None else run.ledger.cost
 
     def in_words() -> str:
         first = "-" if first_ms is None else f"{first_ms:.0f} ms"
         counted = "not counted" if usage is None else f"{usage.input_tokens} in, {usage.output_tokens} out"
         return (
             f"run {run.id} (request {run.request_id}) {run.status} in {took_ms:.0f} ms, "
-            f"first event after {first}, usage {counted}"
+            f"first event after {first}, usage {counted}{'' if cost is None else _price(cost)}"
         )
 
     status = run.status
-    fields = {
+    fields: dict[str, Any] = {
         "run_id": run.id,
         "request_id": run.request_id,
         "status": status,
@@ -36,4 +39,11 @@ def log_run(run: Run) -> None:
         "input_tokens": usage.input_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,
     }
+    if cost is not None:
+        fields["usd"] = cost.usd
+        fields["models"] = [model.model for model in cost.models]
     log.info(logger, "run " + status, fields, in_words)
+
+
+def _price(cost: Cost) -> str:
+    return ", price unknown" if cost.usd is None else f", {cost.usd:.6f} USD"

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_upstream import FakeUpstream
 from openai import OpenAI
 
 from agentrun.cli.ask import chat_url
 from agentrun.events import Usage, reasoning, tool_call, tool_result
+from agentrun.models import resolve
 from agentrun.server import AgentRequest
 
 Agentrun = Callable[..., tuple[int, str, str]]
@@ -67,7 +69,30 @@ def test_json_is_one_object_with_everything(agentrun: Agentrun, serve: Serve):
         ],
         "finish_reason": "stop",
         "usage": {"input_tokens": 7, "output_tokens": 5},
+        "cost": None,
     }
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("price", [{"input": 1000, "output": 2000}, None])
+def test_what_the_models_cost_is_told(
+    agentrun: Agentrun, serve: Serve, upstream: FakeUpstream, price: dict[str, int] | None
+):
+    model = resolve("m", base_url=upstream.url, model="large", price=price)
+
+    async def invoke_agent(request: AgentRequest):
+        answer = await model.async_client.chat.completions.create(
+            model=model.id, messages=request.openai_messages()
+        )
+        yield answer.choices[0].message.content or ""
+
+    url = serve(invoke_agent)
+    usd = None if price is None else 0.011  # 7 + 2 tokens, see FakeUpstream
+    exit_code, out, _ = agentrun("invoke", "--url", url, "--json", "hi")
+    counts = {"requests": 1, "input_tokens": 7, "output_tokens": 2, "cached_tokens": 0}
+    assert exit_code == 0
+    assert json.loads(out)["cost"] == {"usd": usd, "models": [{"model": "large", **counts, "usd": usd}]}
+    assert ("price unknown" if price is None else "0.011000 USD") in agentrun("invoke", "--url", url, "hi")[2]
 
 
 def test_options_reach_the_agent(agentrun: Agentrun, serve: Serve, tmp_path: Path):
