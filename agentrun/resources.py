@@ -9,6 +9,8 @@ import msgspec
 InstanceState: TypeAlias = Literal["starting", "ready", "draining", "stopped", "failed"]
 RolloutState: TypeAlias = Literal["deployed", "testing", "gray", "finalized", "rolled_back"]
 
+Scope: TypeAlias = Literal["read", "deploy", "invoke", "exec"]
+
 LATEST = "LATEST"
 OWNER = "production"  # the endpoint that a runtime gets when s.yaml names none
 
@@ -198,6 +200,18 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     in_flight: int = 0
     reason: str = ""  # why it is not well
     enforced_by: str = ""  # what holds its limits: cgroup or rlimit
+
+
+class Key(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An access key: what it may do. Its text is shown once and kept only as a hash."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    created_at: float
+    runtimes: tuple[str, ...] = ()  # none: all
+    per_minute: int = 600
+    trusted: bool = False  # its X-WX-* headers are believed
 
 
 class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
