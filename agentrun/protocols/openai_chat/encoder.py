@@ -31,10 +31,10 @@ from agentrun.protocols.openai_chat.answer import (
     PromptDetails,
 )
 from agentrun.protocols.protocol import Call
+from agentrun.utils.sse import PING, data_frame, encode_text, one_line
 from agentrun.utils.tokens import estimate
 
 _encode = msgspec.json.Encoder().encode
-_LINE_ENDS = [(end.encode(), b"\\u%04x" % ord(end)) for end in "\x85\u2028\u2029"]
 _PER_MESSAGE = 4  # tokens, for its role and its borders
 
 
@@ -69,7 +69,7 @@ class ChatEncoder:
                 "model": self._model,
             }
         )
-        self._head = b"data: " + _one_line(head[:-1]) + b',"choices":[{"index":0,"delta":'
+        self._head = b"data: " + one_line(head[:-1]) + b',"choices":[{"index":0,"delta":'
         tail = b',"finish_reason":null,"logprobs":null}]' + (b',"usage":null' if self._with_usage else b"")
         self._tail = tail + b"}\n\n"
         self._text_head = self._head + b'{"content":'
@@ -83,10 +83,7 @@ class ChatEncoder:
             text = event.text
             if self._with_usage:
                 self._said.append(text)
-            body = _encode(text)
-            if not text.isascii() and not text.isprintable():
-                body = _one_line(body)
-            return self._text_head + body + self._text_tail
+            return self._text_head + encode_text(text) + self._text_tail
         match event:
             case RunStarted():
                 self._open()
@@ -126,12 +123,12 @@ class ChatEncoder:
                 return self._finish(reason)
             case RunFailed(code, message):
                 error = {"message": message, "type": "server_error", "param": None, "code": code}
-                return b"data: " + _one_line(_encode({"error": error})) + b"\n\n"
+                return data_frame({"error": error})
             case _:
                 return self._aside(event)
 
     def heartbeat(self, *, silent_chunk: bool) -> bytes:
-        return self._chunk({}) if silent_chunk else b": ping\n\n"
+        return self._chunk({}) if silent_chunk else PING
 
     def fold(self, events: Sequence[AnyEvent]) -> bytes:
         said = _Said(events)
@@ -157,14 +154,14 @@ class ChatEncoder:
         return _encode(answer)
 
     def _chunk(self, delta: dict[str, Any]) -> bytes:
-        return self._head + _one_line(_encode(delta)) + self._tail
+        return self._head + one_line(_encode(delta)) + self._tail
 
     def _deltas(self, deltas: dict[str, Any] | None) -> bytes:
         return self._chunk(deltas) if deltas else b""
 
     def _aside(self, event: AnyEvent) -> bytes:
         """What this wire has no field for, tools the agent ran itself among it, goes beside the choices."""
-        said = _one_line(_encode(event))
+        said = one_line(_encode(event))
         return self._head + b"{}" + self._tail[:-3] + b',"agentrun":' + said + b"}\n\n"
 
     def _finish(self, reason: str) -> bytes:
@@ -265,15 +262,6 @@ class _Said:
         self.calls = list(calls.values())
         for call in self.calls:
             self.said += call["function"]["arguments"]
-
-
-def _one_line(json: bytes) -> bytes:
-    """The same without what splits a line in Python's `splitlines`, by which some clients read streams."""
-    if json.isascii():
-        return json
-    for character, escape in _LINE_ENDS:
-        json = json.replace(character, escape)
-    return json
 
 
 def _completion_id(run_id: str) -> str:

@@ -1,0 +1,29 @@
+"""Frames of an event stream."""
+
+from __future__ import annotations
+
+import msgspec
+
+PING = b": ping\n\n"  # a comment, which keeps a silent stream open
+_encode = msgspec.json.Encoder().encode
+_LINE_ENDS = [(end.encode(), b"\\u%04x" % ord(end)) for end in "\x85\u2028\u2029"]
+
+
+def one_line(json: bytes) -> bytes:
+    """The same without what splits a line in Python's `splitlines`, by which some clients read streams."""
+    if json.isascii():
+        return json
+    for character, escape in _LINE_ENDS:
+        json = json.replace(character, escape)
+    return json
+
+
+def encode_text(text: str) -> bytes:
+    """A JSON string on one line; as cheap as it gets, for what every token needs."""
+    body = _encode(text)
+    return body if text.isascii() or text.isprintable() else one_line(body)
+
+
+def data_frame(value: object) -> bytes:
+    """A frame with only data."""
+    return b"data: " + one_line(_encode(value)) + b"\n\n"
