@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,10 @@ TESTED = {
     "multimodal",
     "fastapi_mount",
     "langgraph",
+    "model_proxy",
+    "mcp_toolset",
+    "openapi_toolset",
+    "cost_report",
 }
 Serve = Callable[..., str]
 Ask = Callable[..., Any]
@@ -32,7 +38,8 @@ def test_no_example_is_left_out():
 def test_an_example_says_how_to_run_it(name: str):
     program = (EXAMPLES / name / "app.py").read_text("utf-8")
     docstring = program.split('"""')[1]
-    assert name == "quickstart" or f"python examples/{name}/app.py" in docstring
+    ways = (f"python examples/{name}/app.py", f"cd examples/{name}; python app.py")
+    assert name == "quickstart" or any(way in docstring for way in ways)
 
 
 def test_quickstart_answers(serve_program: Serve, ask: Ask):
@@ -91,3 +98,41 @@ def test_langgraph_calls_its_tool(serve_program: Serve, ask: Ask):
     answer = ask(serve_program(EXAMPLES / "langgraph" / "app.py"), "What is 6 * 7?")
     assert [call["name"] for call in answer["tool_calls"]] == ["multiply"]
     assert "42" in answer["text"]
+
+
+def test_a_model_proxy_goes_on_to_the_model_that_answers(serve_program: Serve, ask: Ask):
+    url = serve_program(EXAMPLES / "model_proxy" / "app.py")
+    answer = ask(url, "What is 6 * 7?")
+    assert answer["text"] == "6 * 7 = 42"
+    assert [model["model"] for model in answer["cost"]["models"]] == ["builtin"]
+
+
+def test_an_mcp_toolset_is_called(serve_program: Serve, ask: Ask):
+    url = serve_program(EXAMPLES / "mcp_toolset" / "app.py")
+    [call] = ask(url, 'Please count_fruit "apples"')["tool_calls"]
+    assert (call["name"], call["result"], call["failed"]) == ("count_fruit", "12", False)
+
+
+def test_an_openapi_toolset_is_called_and_offers_only_what_is_listed(serve_program: Serve, ask: Ask):
+    shop = serve_program(EXAMPLES / "openapi_toolset" / "shop.py")
+    url = serve_program(EXAMPLES / "openapi_toolset" / "app.py", SHOP_URL=shop)
+    [call] = ask(url, 'Please get_price "apple"')["tool_calls"]
+    assert (call["name"], "0.4" in call["result"]) == ("get_price", True)
+    [call] = ask(url, 'Please get_price "plum"')["tool_calls"]
+    assert "There are no plums" in call["result"]
+    tried = ask(url, 'Please delete_price "apple"')["tool_calls"]
+    assert {call["name"] for call in tried} <= {"get_price"}
+    assert httpx.get(f"{shop}/prices/apple").json() == {"euros": 0.4}
+
+
+def test_a_cost_report_adds_up(serve_program: Serve, ask: Ask):
+    url = serve_program(EXAMPLES / "cost_report" / "app.py")
+    costs = [ask(url, question)["cost"]["usd"] for question in ("What is 6 * 7?", "Hello")]
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "cost_report" / "report.py", url],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=30,
+    )
+    assert done.stdout.startswith("2 runs\nbuiltin: ") and min(costs) > 0
+    assert done.stdout.endswith(f" tokens, {sum(costs):.6f} USD\n")
