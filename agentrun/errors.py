@@ -20,6 +20,10 @@
         SandboxUnavailable isolation cannot be had here                  503
         SandboxTimeout     the sandbox did not answer in time            504
         SandboxCrashed     the sandbox has ended, and its state with it  410
+      DeployError          a version could not be brought up             500
+        BuildFailed        what it requires could not be installed
+        NotReady           its instance ended, or did not answer in time
+      DriverError          what runs instances could not do it           500
 
 A message says what happened with its values; `hint` says what to do about it.
 """
@@ -205,3 +209,27 @@ class SandboxCrashed(SandboxError):
 
     code = "sandbox_crashed"
     status = 410
+
+
+class DeployError(AgentRunError):
+    """A version could not be brought up; what ran before still runs."""
+
+    code = "deploy_failed"
+
+
+class BuildFailed(DeployError):
+    """What the program requires could not be installed."""
+
+    code = "build_failed"
+
+
+class NotReady(DeployError):
+    """An instance ended, or did not answer in time, before it was ready."""
+
+    code = "not_ready"
+
+
+class DriverError(AgentRunError):
+    """What makes instances exist could not do what it was asked for."""
+
+    code = "driver_error"
