@@ -32,6 +32,7 @@ from agentrun.utils.lazy import load
 
 BUILTIN = {
     "openai_chat": "agentrun.protocols.openai_chat:OpenAIChat",
+    "ag_ui": "agentrun.protocols.ag_ui:AGUI",
 }
 
 
