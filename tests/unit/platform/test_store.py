@@ -150,7 +150,7 @@ def test_a_file_that_is_no_database_is_refused_with_what_to_do(tmp_path: Path):
 
 
 def test_an_unknown_kind_of_store_is_refused():
-    with pytest.raises(ConfigError, match="mysql is no kind of store"):
+    with pytest.raises(ConfigError, match="'mysql' is no kind of store"):
         open_store("mysql://x")
 
 
