@@ -44,8 +44,8 @@ class Handle(msgspec.Struct, frozen=True, omit_defaults=True):
     port: int
     pid: int
     started_at: float
+    launch: Launch  # without its environment
     enforced_by: str = ""  # cgroup or rlimit
-    folder: str = ""
 
 
 class Ended(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,57 @@
+"""`python -m agentrun.platform.drivers.keeper.inside`: becomes a command beside an instance, with what that may see and use.
+
+What to become is read from the descriptor that is the argument.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import termios
+
+import msgspec
+
+from agentrun.platform.drivers.driver import Launch
+from agentrun.platform.drivers.keeper import linux
+from agentrun.platform.drivers.keeper.child import default_signals, see_only
+from agentrun.platform.drivers.keeper.limits import join_cgroups_of
+
+
+class Inside(msgspec.Struct, frozen=True):
+    """A command, and whose part it is to be."""
+
+    argv: tuple[str, ...]
+    folder: str
+    environment: dict[str, str]
+    leader: int
+    launch: Launch
+    terminal: bool
+
+
+def become(inside: Inside) -> None:
+    """Does not return."""
+    linux.die_with_parent(signal.SIGKILL)
+    default_signals()
+    if inside.terminal:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    join_cgroups_of(inside.leader)
+    linux.no_new_privileges()
+    os.chdir(inside.folder)
+    see_only(inside.launch)
+    os.execvpe(inside.argv[0], inside.argv, inside.environment)
+
+
+def main(descriptor: int) -> int:
+    with open(descriptor, "rb") as file:
+        inside = msgspec.json.decode(file.read(), type=Inside)
+    try:
+        become(inside)
+    except OSError as error:
+        print(f"{inside.argv[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
+    return 127
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
