@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, PartDelta, PartEnded, PartStarted, Usage, reasoning
+from agentrun.integration.answers import Answers, Waiting
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Image, Message, Role, Text
 from agentrun.models import Model, resolve
@@ -25,6 +26,7 @@ from agentrun.tools import Tool, Toolset
 try:
     from agentscope.agent import Agent
     from agentscope.credential import OpenAICredential
+    from agentscope.event import ConfirmResult, RequireUserConfirmEvent, UserConfirmResultEvent
     from agentscope.message import Base64Source, DataBlock, Msg, TextBlock, URLSource
     from agentscope.model import OpenAIChatModel
     from agentscope.permission import PermissionBehavior, PermissionDecision
@@ -69,14 +71,37 @@ def adapt(agent: object) -> Callback | None:
     if not isinstance(agent, Agent):
         return None
 
+    waiting: Waiting[_Paused] = Waiting()
+
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
-        known = _fresh(agent, request.session_id)
-        messages = [said for message in request.messages for said in _messages(message)]
-        async for event in known.reply_stream(cast("Any", messages)):
+        paused = waiting.take(request)
+        if paused is None:
+            known = _fresh(agent, request.session_id)
+            given: Any = [said for message in request.messages for said in _messages(message)]
+        else:
+            known, given = paused.agent, _confirmed(paused.asked, Answers(request))
+        async for event in known.reply_stream(given):
+            if isinstance(event, RequireUserConfirmEvent):
+                waiting.keep(request, _Paused(known, event))
             for loose in _read(event):
                 yield loose
 
     return invoke_agent
+
+
+class _Paused(NamedTuple):
+    """An agent in the state in which it asked whether it may call tools."""
+
+    agent: Agent
+    asked: RequireUserConfirmEvent
+
+
+def _confirmed(asked: RequireUserConfirmEvent, answers: Answers) -> UserConfirmResultEvent:
+    results = [
+        ConfirmResult(confirmed=answers.decision(call.id).approved, tool_call=call)
+        for call in asked.tool_calls
+    ]
+    return UserConfirmResultEvent(reply_id=asked.reply_id, confirm_results=results)
 
 
 def _fresh(agent: Agent, session_id: str | None) -> Agent:

@@ -20,7 +20,7 @@ from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, Loose, PartDelta, PartStarted, Usage, reasoning, tool_call, tool_result
 from agentrun.integration.sandboxes import sandbox_toolset
-from agentrun.messages import AgentRequest
+from agentrun.messages import AgentRequest, Role
 from agentrun.models import Model, resolve
 from agentrun.models.model import UNUSED_KEY
 from agentrun.tools import Tool, Toolset
@@ -29,16 +29,15 @@ from agentrun.utils import ids
 try:
     from crewai import Crew
     from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
-    from crewai.llms.providers.openai.completion import OpenAICompletion
     from crewai.tools import BaseTool
     from crewai.utilities import pydantic_schema_utils
+
+    from agentrun.integration.crewai_llm import Thinking
 except ImportError as error:
     raise MissingExtra("CrewAI", "crewai") from error
 
-_CONVERSATION = ("messages", "history", "chat_history", "conversation")
 
-
-def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> OpenAICompletion:
+def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> Thinking:
     """The model of this name; `model` asks for another of the same provider. Options are those of CrewAI's LLM."""
     found = resolve(name, **({} if model is None else {"model": model}))
     given: dict[str, Any] = {
@@ -49,9 +48,7 @@ def model(name: str | Model | None = None, *, model: str | None = None, **option
         "stream": True,
         **options,
     }
-    llm: Any = OpenAICompletion(**given)
-    llm._client, llm._async_client = found.client, found.async_client
-    return llm
+    return Thinking.of(found, given)
 
 
 def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:
@@ -120,12 +117,18 @@ async def _kick_off(crew: Any, request: AgentRequest, events: asyncio.Queue[Any]
 
 
 def _inputs(crew: Any, request: AgentRequest) -> dict[str, str]:
+    """What the placeholders of the tasks stand for; a crew without any is told the conversation with its first task."""
     names: set[str] = crew.fetch_inputs()
     if not names and crew.tasks:
         names = {"question"}
+        if len(request.messages) > 1:
+            names.add("history")
+            crew.tasks[0].description += "\n\nThe conversation so far:\n{history}"
         crew.tasks[0].description += "\n\nThe user says: {question}"
-    said = "\n".join(f"{message.role.value}: {message.text}" for message in request.messages)
-    return {name: said if name in _CONVERSATION else request.text for name in names}
+    history = "\n".join(f"{message.role.value}: {message.text}" for message in request.messages[:-1])
+    whole = f"{history}\n{Role.USER.value}: {request.text}".strip()
+    told = {"history": history, "chat_history": history, "messages": whole, "conversation": whole}
+    return {name: told.get(name, request.text) for name in names}
 
 
 class _Reading:

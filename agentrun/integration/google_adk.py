@@ -9,8 +9,8 @@ AgentRunServer(invoke_agent=LlmAgent(name="helper", model=model("my-model"))).st
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
@@ -18,6 +18,7 @@ from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, RunFailed, Usage, reasoning, tool_call, tool_result
+from agentrun.integration.answers import Answers, Waiting, decide
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Image, Message, Role, Text
 from agentrun.models import Model, resolve
@@ -29,7 +30,7 @@ try:
     from google.adk.agents.run_config import RunConfig, StreamingMode  # pyright: ignore[reportPrivateImportUsage]
     from google.adk.events import Event
     from google.adk.runners import Runner
-    from google.adk.sessions import InMemorySessionService
+    from google.adk.sessions import InMemorySessionService, Session
     from google.adk.tools import BaseTool, ToolContext
     from google.genai import types
 except ImportError as error:
@@ -73,25 +74,60 @@ def adapt(agent: object) -> Callback | None:
     if not isinstance(agent, BaseAgent):
         return None
 
+    waiting: Waiting[_Paused] = Waiting()
+
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
-        sessions = InMemorySessionService()
-        runner = Runner(app_name=_APP, agent=agent, session_service=sessions)
-        user = request.user_id or "user"
-        session = await sessions.create_session(app_name=_APP, user_id=user)
-        *history, last = list(_contents(request.messages)) or [types.UserContent("")]
-        for content in history:
-            author = agent.name if content.role == "model" else "user"
-            await sessions.append_event(
-                session, Event(author=author, content=content, invocation_id="history")
-            )
+        paused = waiting.take(request)
+        if paused is None:
+            runner, session, message = await _begun(agent, request)
+        else:
+            runner, session, message = paused.runner, paused.session, _confirmations(paused, Answers(request))
         reading = _Reading()
         config = RunConfig(streaming_mode=StreamingMode.SSE)
-        stream = runner.run_async(user_id=user, session_id=session.id, new_message=last, run_config=config)
+        stream = runner.run_async(
+            user_id=session.user_id, session_id=session.id, new_message=message, run_config=config
+        )
         async for event in stream:
             for loose in reading.read(event):
                 yield loose
+        if reading.asked:
+            waiting.keep(request, _Paused(runner, session, reading.asked))
 
     return invoke_agent
+
+
+class _Paused(NamedTuple):
+    """A session that ended with calls to be confirmed, by the ids of the questions."""
+
+    runner: Runner
+    session: Session
+    asked: list[str]
+
+
+async def _begun(agent: BaseAgent, request: AgentRequest) -> tuple[Runner, Session, types.Content]:
+    """A session with all of the conversation but its last message, which is to be said."""
+    sessions = InMemorySessionService()
+    runner = Runner(app_name=_APP, agent=agent, session_service=sessions)
+    session = await sessions.create_session(app_name=_APP, user_id=request.user_id or "user")
+    *history, last = list(_contents(request.messages)) or [types.UserContent("")]
+    for content in history:
+        author = agent.name if content.role == "model" else "user"
+        await sessions.append_event(session, Event(author=author, content=content, invocation_id="history"))
+    return runner, session, last
+
+
+def _confirmations(paused: _Paused, answers: Answers) -> types.Content:
+    parts: list[types.Part] = []
+    for question in paused.asked:
+        answer = answers.to(question)
+        response = {"confirmed": decide(answer).approved, "payload": _payload(answer)}
+        function = types.FunctionResponse(id=question, name=_CONFIRMATION, response=response)
+        parts.append(types.Part(function_response=function))
+    return types.Content(role="user", parts=parts)
+
+
+def _payload(answer: object) -> object:
+    return cast("dict[str, Any]", answer).get("payload") if isinstance(answer, dict) else None
 
 
 class _Reading:
@@ -100,6 +136,7 @@ class _Reading:
     def __init__(self) -> None:
         self._streamed = False
         self._author: str | None = None
+        self.asked: list[str] = []
 
     def read(self, event: Event) -> Iterator[Loose]:
         if event.error_code and not event.content:
@@ -112,24 +149,29 @@ class _Reading:
             if part.text and (event.partial or not self._streamed):
                 yield reasoning(part.text) if part.thought else part.text
             if not event.partial:
-                yield from _whole(part)
+                yield from self._whole(part)
         self._streamed = bool(event.partial)
         used = event.usage_metadata
         if used is not None and not event.partial:
             yield Usage(used.prompt_token_count or 0, used.candidates_token_count or 0)
 
-
-def _whole(part: types.Part) -> Iterator[Loose]:
-    if (call := part.function_call) is not None:
-        arguments = call.args or {}
-        if call.name == _CONFIRMATION:
-            asked: dict[str, Any] = arguments.get("toolConfirmation") or {}
-            yield InputRequired(asked.get("hint") or "May the tool be called?", call_id=call.id)
-        else:
+    def _whole(self, part: types.Part) -> Iterator[Loose]:
+        if (call := part.function_call) is not None:
+            arguments = call.args or {}
             call_id = call.id or ids.new("call_")
-            yield from tool_call(call.name or "unknown", arguments, call_id=call_id, origin="agent")
-    if (result := part.function_response) is not None and result.name != _CONFIRMATION:
-        yield from tool_result(result.id or "", _output(result.response))
+            if call.name == _CONFIRMATION:
+                self.asked.append(call_id)
+                yield InputRequired(_question(arguments), call_id=call_id)
+            else:
+                yield from tool_call(call.name or "unknown", arguments, call_id=call_id, origin="agent")
+        if (result := part.function_response) is not None and result.name != _CONFIRMATION:
+            yield from tool_result(result.id or "", _output(result.response))
+
+
+def _question(arguments: Mapping[str, Any]) -> str:
+    confirmation: Mapping[str, Any] = arguments.get("toolConfirmation") or {}
+    call: Mapping[str, Any] = arguments.get("originalFunctionCall") or {}
+    return confirmation.get("hint") or f"May {call.get('name') or 'the tool'} be called?"
 
 
 def _output(response: dict[str, Any] | None) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, Event, InputRequired
+from agentrun.integration.answers import Answers, decide
 from agentrun.integration.langchain import AgentRunConverter, model, sandbox_toolset, toolset
 from agentrun.messages import AgentRequest, Message, Role
 from agentrun.utils import ids
@@ -29,7 +30,6 @@ _MODES = ("messages", "updates", "custom")
 _INTERRUPT = "__interrupt__"
 _QUESTIONS = ("input", "question", "query", "text", "prompt", "topic")
 _ANSWERS = ("output", "answer", "response", "result", "text")
-_YES = frozenset("y yes ok okay approve approved accept sure 同意 批准 是 好 好的 可以 确认".split())
 
 
 def adapt(graph: object) -> Callback | None:
@@ -99,18 +99,25 @@ def _new(messages: list[Message]) -> list[Message]:
 
 
 def _resume(interrupts: Sequence[Interrupt], request: AgentRequest) -> object:
-    """What the human decided, in the shape that asked for it; JSON is taken as it is."""
-    text = request.messages[-1].text if request.messages else ""
-    try:
-        decided: object = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        decided = text
-    actions = _actions(interrupts[0].value)
-    if not actions or not isinstance(decided, str):
-        return decided
-    approved = decided.strip(" .!。").lower() in _YES
-    decision = {"type": "approve"} if approved else {"type": "reject", "message": decided}
-    return {"decisions": [decision for _ in actions]}
+    """What the human decided, in the shape that asked for it."""
+    answers = Answers(request)
+    if len(interrupts) == 1:
+        return _answer(interrupts[0], answers)
+    return {interrupt.id: _answer(interrupt, answers) for interrupt in interrupts}
+
+
+def _answer(interrupt: Interrupt, answers: Answers) -> object:
+    """What LangChain's middleware asks is answered with decisions, anything else as it was said."""
+    answer, actions = answers.to(interrupt.id), _actions(interrupt.value)
+    if not actions or _decided(answer):
+        return answer
+    decision = decide(answer)
+    decided = {"type": "approve"} if decision.approved else {"type": "reject", "message": decision.message}
+    return {"decisions": [decided for _ in actions]}
+
+
+def _decided(answer: object) -> bool:
+    return isinstance(answer, dict) and "decisions" in answer
 
 
 def _actions(value: object) -> list[Mapping[str, Any]]:

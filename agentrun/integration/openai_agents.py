@@ -8,7 +8,7 @@ AgentRunServer(invoke_agent=Agent(name="helper", model=model("my-model"))).start
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -26,13 +26,22 @@ from agentrun.events import (
     refusal,
     tool_result,
 )
+from agentrun.integration.answers import Answers, Waiting
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Message, Role
 from agentrun.models import Model, resolve
 from agentrun.tools import Tool, Toolset
 
 try:
-    from agents import Agent, FunctionTool, ModelSettings, OpenAIChatCompletionsModel, RunConfig, Runner
+    from agents import (
+        Agent,
+        FunctionTool,
+        ModelSettings,
+        OpenAIChatCompletionsModel,
+        RunConfig,
+        Runner,
+        RunState,
+    )
 except ImportError as error:
     raise MissingExtra("OpenAI Agents", "openai-agents") from error
 
@@ -61,10 +70,13 @@ def adapt(agent: object) -> Callback | None:
         return None
     known = cast("Agent[Any]", agent)
 
+    waiting: Waiting[_Paused] = Waiting()
+
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
-        given: Any = [item for message in request.messages for item in _items(message)]
         # other addresses than OpenAI's are not asked for it by default
         config = RunConfig(model_settings=ModelSettings(include_usage=True))
+        paused = waiting.take(request)
+        given = _conversation(request) if paused is None else _answered(paused.state, Answers(request))
         result = Runner.run_streamed(known, given, context=request, run_config=config)
         reading = _Reading()
         try:
@@ -75,13 +87,37 @@ def adapt(agent: object) -> Callback | None:
             if not result.is_complete:
                 result.cancel()
         for approval in result.interruptions:
-            yield InputRequired(
-                f"May {approval.name} be called?", call_id=_field(approval.raw_item, "call_id")
-            )
+            yield InputRequired(f"May {approval.name} be called?", call_id=approval.call_id)
         used = result.context_wrapper.usage
-        yield Usage(used.input_tokens, used.output_tokens)
+        so_far = Usage(used.input_tokens, used.output_tokens)
+        if result.interruptions:
+            waiting.keep(request, _Paused(result.to_state(), so_far))
+        before = Usage() if paused is None else paused.used
+        yield Usage(so_far.input_tokens - before.input_tokens, so_far.output_tokens - before.output_tokens)
 
     return invoke_agent
+
+
+class _Paused(NamedTuple):
+    """A run that ended with calls to be approved, and what it had used until then: its state goes on counting."""
+
+    state: RunState[Any]
+    used: Usage
+
+
+def _conversation(request: AgentRequest) -> Any:
+    return [item for message in request.messages for item in _items(message)]
+
+
+def _answered(state: RunState[Any], answers: Answers) -> RunState[Any]:
+    """The state with the human's answers to what it asked."""
+    for approval in state.get_interruptions():
+        decision = answers.decision(approval.call_id)
+        if decision.approved:
+            state.approve(approval)
+        else:
+            state.reject(approval, rejection_message=decision.message or None)
+    return state
 
 
 class _Reading:

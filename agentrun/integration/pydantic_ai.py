@@ -8,7 +8,7 @@ AgentRunServer(invoke_agent=Agent(model("my-model"))).start()
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -16,13 +16,21 @@ from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import InputRequired, Loose, PartDelta, PartStarted, Usage, reasoning, tool_result
+from agentrun.integration.answers import Answers, Waiting
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Audio, Image, Message, Role, Text
 from agentrun.models import Model, resolve
 from agentrun.tools import Tool, Toolset
 
 try:
-    from pydantic_ai import Agent, BinaryContent, DeferredToolRequests, ImageUrl
+    from pydantic_ai import (
+        Agent,
+        BinaryContent,
+        DeferredToolRequests,
+        DeferredToolResults,
+        ImageUrl,
+        ToolDenied,
+    )
     from pydantic_ai import Tool as AgentTool
     from pydantic_ai.messages import (
         ModelMessage,
@@ -65,21 +73,48 @@ def adapt(agent: object) -> Callback | None:
         return None
     known = cast("Agent[Any, Any]", agent)
 
+    waiting: Waiting[_Paused] = Waiting()
+
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
-        *history, last = [part for message in request.messages for part in _messages(message)]
-        prompt = None
-        if isinstance(last, ModelRequest) and isinstance(last.parts[-1], UserPromptPart):
-            prompt = last.parts[-1].content
-        else:
-            history.append(last)
+        paused = waiting.take(request)
+        given = _conversation(request) if paused is None else _resumed(paused, Answers(request))
         deps = request if known.deps_type is AgentRequest else None
         reading = _Reading()
-        async with known.run_stream_events(prompt, message_history=history, deps=deps) as events:
+        async with known.run_stream_events(deps=deps, **given) as events:
             async for event in events:
                 for loose in reading.read(event):
                     yield loose
+                if event.event_kind == "agent_run_result" and isinstance(
+                    event.result.output, DeferredToolRequests
+                ):
+                    waiting.keep(request, _Paused(event.result.all_messages(), event.result.output))
 
     return invoke_agent
+
+
+class _Paused(NamedTuple):
+    """A run that ended with calls that somebody else has to approve, or to make."""
+
+    messages: list[ModelMessage]
+    asked: DeferredToolRequests
+
+
+def _conversation(request: AgentRequest) -> dict[str, Any]:
+    *history, last = [part for message in request.messages for part in _messages(message)]
+    if isinstance(last, ModelRequest) and isinstance(last.parts[-1], UserPromptPart):
+        return {"user_prompt": last.parts[-1].content, "message_history": history}
+    return {"message_history": [*history, last]}
+
+
+def _resumed(paused: _Paused, answers: Answers) -> dict[str, Any]:
+    results = DeferredToolResults()
+    for call in paused.asked.approvals:
+        decision = answers.decision(call.tool_call_id)
+        denied = ToolDenied(decision.message) if decision.message else ToolDenied()
+        results.approvals[call.tool_call_id] = decision.approved or denied
+    for call in paused.asked.calls:
+        results.calls[call.tool_call_id] = answers.to(call.tool_call_id)
+    return {"message_history": paused.messages, "deferred_tool_results": results}
 
 
 class _Reading:
@@ -149,6 +184,8 @@ def _result(result: Any) -> Iterator[Loose]:
     if isinstance(output, DeferredToolRequests):
         for call in output.approvals:
             yield InputRequired(f"May {call.tool_name} be called?", call_id=call.tool_call_id)
+        for call in output.calls:
+            yield InputRequired(f"What does {call.tool_name} give?", call_id=call.tool_call_id)
     elif not isinstance(output, str) and output is not None:
         yield _text(output)
     used = result.usage

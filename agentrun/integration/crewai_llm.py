@@ -1,0 +1,112 @@
+# pyright: strict
+"""CrewAI's model for OpenAI-compatible servers, which also tells what the model thinks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
+from types import SimpleNamespace
+from typing import Any
+
+from crewai.llms.providers.openai.completion import OpenAICompletion
+
+from agentrun.models import Model
+
+# the task and the agent that the present call is for
+_caller: ContextVar[tuple[Any, Any]] = ContextVar("caller", default=(None, None))
+
+
+class Thinking(OpenAICompletion):
+    """CrewAI has an event for thoughts, but leaves them out of what this kind of server streams."""
+
+    @classmethod
+    def of(cls, model: Model, options: dict[str, Any]) -> Thinking:
+        llm: Any = cls(**options)
+        client, async_client = model.client, model.async_client
+        llm._client = _Client(client, _Completions(client.chat.completions, llm.think))
+        llm._async_client = _Client(async_client, _AsyncCompletions(async_client.chat.completions, llm.think))
+        return llm
+
+    def think(self, chunk: Any) -> None:
+        """Tell the thought in a chunk of a stream."""
+        for choice in chunk.choices:
+            thought = getattr(choice.delta, "reasoning_content", None) or getattr(
+                choice.delta, "reasoning", None
+            )
+            if isinstance(thought, str):
+                task, agent = _caller.get()
+                self._emit_thinking_chunk_event(thought, from_task=task, from_agent=agent)
+
+    def _handle_streaming_completion(
+        self,
+        params: dict[str, Any],
+        available_functions: dict[str, Any] | None = None,
+        from_task: Any = None,
+        from_agent: Any = None,
+        response_model: Any = None,
+    ) -> Any:
+        token = _caller.set((from_task, from_agent))
+        try:
+            return super()._handle_streaming_completion(
+                params, available_functions, from_task, from_agent, response_model
+            )
+        finally:
+            _caller.reset(token)
+
+    async def _ahandle_streaming_completion(
+        self,
+        params: dict[str, Any],
+        available_functions: dict[str, Any] | None = None,
+        from_task: Any = None,
+        from_agent: Any = None,
+        response_model: Any = None,
+    ) -> Any:
+        token = _caller.set((from_task, from_agent))
+        try:
+            return await super()._ahandle_streaming_completion(
+                params, available_functions, from_task, from_agent, response_model
+            )
+        finally:
+            _caller.reset(token)
+
+
+class _Client:
+    """A client of the openai package; the chunks of its chat streams are looked at as they pass by."""
+
+    def __init__(self, client: Any, completions: _Completions) -> None:
+        self._client = client
+        self.chat = SimpleNamespace(completions=completions)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+class _Completions:
+    def __init__(self, completions: Any, look: Callable[[Any], None]) -> None:
+        self._completions = completions
+        self._look = look
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._completions, name)
+
+    def create(self, **params: Any) -> Any:
+        answer = self._completions.create(**params)
+        return self._pass(answer) if params.get("stream") else answer
+
+    def _pass(self, stream: Any) -> Iterator[Any]:
+        with stream:
+            for chunk in stream:
+                self._look(chunk)
+                yield chunk
+
+
+class _AsyncCompletions(_Completions):
+    async def create(self, **params: Any) -> Any:
+        answer = await self._completions.create(**params)
+        return self._apass(answer) if params.get("stream") else answer
+
+    async def _apass(self, stream: Any) -> AsyncIterator[Any]:
+        async with stream:
+            async for chunk in stream:
+                self._look(chunk)
+                yield chunk
