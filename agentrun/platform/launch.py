@@ -25,6 +25,7 @@ class Places(msgspec.Struct, frozen=True):
     environment: Callable[[str], Path]  # of what is installed, by its digest
     data: Path
     path: str  # where programs are looked for
+    url: Callable[[], str]  # of the gateway
 
 
 def launch_of(version: Version, places: Places, secret: Callable[[SecretRef], str]) -> Launch:

@@ -1,4 +1,4 @@
-"""Runtime, Version, Endpoint, Instance: what is wanted, and what is. Plain values; nothing here acts."""
+"""The nouns of the platform: what is wanted, and what is."""
 
 from __future__ import annotations
 
@@ -152,6 +152,7 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     region: str = ""
     secrets: tuple[str, ...] = ()
     endpoints: tuple[EndpointWish, ...] = ()
+    hold: bool = False  # make the version and let nobody reach it yet: a gray release begins
 
 
 class Testers(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,1 @@
+"""What can be asked of a platform: each action decides in one transaction, and then lets the rest follow."""
