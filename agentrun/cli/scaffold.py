@@ -28,6 +28,10 @@ TEMPLATES = {
     "langchain": Template("A LangChain agent with a tool.", "langchain", "What is 6 * 7?"),
     "langgraph": Template("A LangGraph graph of a model and its tools.", "langgraph", "What is 6 * 7?"),
     "openai-agents": Template("An OpenAI Agents SDK agent with a tool.", "openai-agents", "What is 6 * 7?"),
+    "pydantic-ai": Template("A Pydantic AI agent with a tool.", "pydantic-ai", "What is 6 * 7?"),
+    "google-adk": Template("A Google ADK agent with a tool.", "google-adk", "What is 6 * 7?"),
+    "agentscope": Template("An AgentScope agent with a tool.", "agentscope", "What is 6 * 7?"),
+    "crewai": Template("A CrewAI crew of one agent with a tool.", "crewai", "What is 6 * 7?"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ Serve = Callable[..., str]
 Ask = Callable[..., Any]
 # (the tool that answers the template's question, what the answer holds)
 ANSWERS = dict.fromkeys(TEMPLATES, ("multiply", "42")) | {"blank": (None, "Hello")}
+# these do not fit into one environment with the others; scripts/test-frameworks starts each in its own
+APART = {"google-adk": "google.adk", "agentscope": "agentscope", "crewai": "crewai"}
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_fresh_project_is_served_and_answers(dev: StartDev, tmp_path: Path, template: str):
+    if template in APART and not _is_installed(APART[template]):
+        pytest.skip("see scripts/test-frameworks")
     made = agentrun("init", "shop", "--template", template, cwd=tmp_path)
     assert made["next"][0] == "cd shop"
     question = TEMPLATES[template].question
@@ -45,6 +50,13 @@ def test_a_project_runs_as_a_plain_program_too(serve_program: Serve, ask: Ask, t
     (call,) = answer["tool_calls"]
     assert (call["name"], json.loads(call["arguments"])) == ("current_time", {})
     assert call["result"] in answer["text"]
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of its parent
+        return False
 
 
 def _asked_by_openai(url: str, question: str) -> str:
