@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agentrun.errors import NotFound
 from agentrun.sandbox.life import Life
-from agentrun.sandbox.values import HOME, FileChange, FileInfo
+from agentrun.sandbox.values import WORKING_FOLDER, FileChange, FileInfo
 
 _CHUNK = 1 << 20
 
@@ -65,7 +65,9 @@ class Files:
             raise
         return size
 
-    async def list(self, path: str = HOME, *, depth: int = 1, limit: int = 10_000) -> list[FileInfo]:
+    async def list(
+        self, path: str = WORKING_FOLDER, *, depth: int = 1, limit: int = 10_000
+    ) -> list[FileInfo]:
         """What is in a folder, by name; deeper ones follow their folder. At most `limit`."""
         with self._life.in_use() as box:
             return await box.list(path, depth=depth, limit=limit)
@@ -95,7 +97,7 @@ class Files:
         with self._life.in_use() as box:
             await box.remove(path)
 
-    async def watch(self, path: str = HOME) -> AsyncGenerator[FileChange, None]:
+    async def watch(self, path: str = WORKING_FOLDER) -> AsyncGenerator[FileChange, None]:
         """What happens in a folder and below it, from now on."""
         with self._life.in_use() as box:
             async with aclosing(box.watch(path)) as changes:

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from agentrun.sandbox.backend import Running
 from agentrun.sandbox.clip import Clip
 from agentrun.sandbox.life import Life
-from agentrun.sandbox.values import HOME, Command, Finished, ProcessInfo, Stderr, Stdout
+from agentrun.sandbox.values import WORKING_FOLDER, Command, Finished, ProcessInfo, Stderr, Stdout
 
 OnText = Callable[[Stdout | Stderr], None]
 
@@ -66,7 +66,7 @@ class Processes:
         self,
         command: str | Sequence[str],
         *,
-        cwd: str = HOME,
+        cwd: str = WORKING_FOLDER,
         env: Mapping[str, str] | None = None,
         stdin: bytes | str | None = None,
         timeout_s: float | None = None,
@@ -85,7 +85,7 @@ class Processes:
         self,
         command: str | Sequence[str],
         *,
-        cwd: str = HOME,
+        cwd: str = WORKING_FOLDER,
         env: Mapping[str, str] | None = None,
         stdin: bool = False,
         pty: tuple[int, int] | None = None,

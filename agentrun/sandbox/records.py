@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import msgspec
 
 from agentrun.sandbox.backend import Box
+
+_MOST_LOG = 1 << 20
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -55,6 +58,16 @@ def add(id: str, template: str, box: Box, created_s: float) -> None:
     path = folder() / f"{id}.json"
     with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
         file.write(msgspec.json.encode(record))
+
+
+def note(id: str, line: str) -> None:
+    """A line for the log of a sandbox, which is there as long as the sandbox is."""
+    path = folder() / f"{id}.log"
+    if path.exists() and path.stat().st_size > _MOST_LOG:
+        return
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {' '.join(line.split())[:500]}\n")
 
 
 def remove(id: str) -> None:

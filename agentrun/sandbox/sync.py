@@ -14,7 +14,7 @@ from agentrun.sandbox.processes import OnText, Process, Processes
 from agentrun.sandbox.sandbox import Sandbox
 from agentrun.sandbox.template import Template
 from agentrun.sandbox.values import (
-    HOME,
+    WORKING_FOLDER,
     ContextInfo,
     Execution,
     FileChange,
@@ -116,7 +116,7 @@ class SyncFiles:
     def download(self, path: str, target: str | os.PathLike[str]) -> int:
         return run(self._awaited.download(path, target))
 
-    def list(self, path: str = HOME, *, depth: int = 1, limit: int = 10_000) -> list[FileInfo]:
+    def list(self, path: str = WORKING_FOLDER, *, depth: int = 1, limit: int = 10_000) -> list[FileInfo]:
         return run(self._awaited.list(path, depth=depth, limit=limit))
 
     def stat(self, path: str) -> FileInfo:
@@ -134,7 +134,7 @@ class SyncFiles:
     def remove(self, path: str) -> None:
         run(self._awaited.remove(path))
 
-    def watch(self, path: str = HOME) -> Iterator[FileChange]:
+    def watch(self, path: str = WORKING_FOLDER) -> Iterator[FileChange]:
         return iterate(self._awaited.watch(path))
 
 
@@ -180,7 +180,7 @@ class SyncProcesses:
         self,
         command: str | Sequence[str],
         *,
-        cwd: str = HOME,
+        cwd: str = WORKING_FOLDER,
         env: Mapping[str, str] | None = None,
         stdin: bytes | str | None = None,
         timeout_s: float | None = None,
@@ -196,7 +196,7 @@ class SyncProcesses:
         self,
         command: str | Sequence[str],
         *,
-        cwd: str = HOME,
+        cwd: str = WORKING_FOLDER,
         env: Mapping[str, str] | None = None,
         stdin: bool = False,
         pty: tuple[int, int] | None = None,

@@ -10,6 +10,7 @@ import msgspec
 Language = Literal["python", "javascript", "bash"]
 
 HOME = "/home/user"
+WORKING_FOLDER = "."
 
 
 class Stdout(msgspec.Struct, frozen=True):
@@ -116,7 +117,7 @@ class Command(msgspec.Struct, frozen=True):
     """A program to start. A text is a line for bash."""
 
     argv: str | tuple[str, ...]
-    cwd: str = HOME
+    cwd: str = WORKING_FOLDER
     env: Mapping[str, str] = {}
     stdin: bool = False
     pty: tuple[int, int] | None = None  # columns and rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterable, Coroutine, Iterator
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,6 +27,11 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 async def call(coroutine: Coroutine[Any, Any, T]) -> T:
     """The same for a caller on a loop of its own, for what has to stay on one loop whoever uses it."""
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, _running()))
+
+
+def post(function: Callable[[], object]) -> None:
+    """Have the function called on the loop, soon; nobody waits for it."""
+    _running().call_soon_threadsafe(function)
 
 
 def iterate(stream: AsyncIterable[T]) -> Iterator[T]:

@@ -1,0 +1,318 @@
+"""A warm parent as the outside sees it: one bwrap with everything loaded, from which sandboxes are forked."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agentrun.errors import ConfigError, SandboxCrashed, SandboxUnavailable
+from agentrun.sandbox import guest
+from agentrun.sandbox.backend import Mount
+from agentrun.sandbox.backends.bubblewrap import interpreters, needs, stage, world
+from agentrun.sandbox.backends.bubblewrap.cgroups import Group
+from agentrun.sandbox.backends.bubblewrap.world import Interpreter, World
+from agentrun.sandbox.local.box import Guest
+from agentrun.sandbox.local.channel import Channel
+from agentrun.sandbox.template import Limits, Template
+from agentrun.sandbox.values import HOME, Isolation
+from agentrun.utils import portal
+
+_BOOT_S = 60.0
+_SPAWN_S = 20.0
+_FIRST_RESERVED_UID, _RESERVED = 200_000, 100_000
+_PASS_CREDENTIALS, _CREDENTIALS = 16, 2
+_NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup-try")
+_LENGTH = struct.Struct("<I")
+_START = (
+    "import importlib.util as u, sys;"
+    "s = u.spec_from_file_location('agentrun_guest', sys.argv[1] + '/__init__.py', submodule_search_locations=[sys.argv[1]]);"
+    "m = sys.modules['agentrun_guest'] = u.module_from_spec(s);"
+    "from agentrun_guest.zygote import main;"
+    "import json; main(int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4]))"
+)
+
+
+class _Said(msgspec.Struct, frozen=True):
+    event: str
+    what: str = ""
+    landlock: int = 0
+
+
+class Zygote:
+    """Started by `start`, on the loop that keeps it."""
+
+    def __init__(self, world: World, preload: Sequence[str]) -> None:
+        self.world = world
+        self._preload = preload
+        self.born_s = time.monotonic()
+        self.sandboxes = 0
+        self._retired = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._complaints = tempfile.TemporaryFile()
+        self._ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def start(cls, template: Template, mounts: Sequence[Mount]) -> Zygote:
+        python = await interpreters.of(template)
+        zygote = cls(_world(python, mounts), template.preload)
+        try:
+            await zygote._start()
+        except BaseException:
+            zygote.close()
+            raise
+        return zygote
+
+    @property
+    def alive(self) -> bool:
+        return self._channel is not None and not self._channel.closed
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours, self._heard, self._ended)
+        with theirs:
+            self._process = self._launch(theirs.fileno())
+        try:
+            failed = await asyncio.wait_for(asyncio.shield(self._ready), _BOOT_S)
+        except asyncio.TimeoutError:
+            failed = "it did not start in time"
+        if failed:
+            raise SandboxUnavailable(failed)
+
+    def _launch(self, descriptor: int) -> subprocess.Popen[bytes]:
+        program = needs.program()
+        assert program is not None
+        files = {path: _memory_file(text) for path, text in world.FILES.items()}
+        as_root = os.geteuid() == 0
+        # the wheel's program needs the libraries beside its package
+        home = str(Path(program).parents[2]) if program == needs.wheel() else ""
+        sources = [*self.world.sources, *([home] if home else [])] if as_root else []
+        staged = {source: f"{stage.PLACE}/{number}" for number, source in enumerate(sources)}
+        words = _options(self.world, staged, files)
+        options = _memory_file("".join(f"{word}\0" for word in words))
+        inside = [self.world.python_inside, "-I", "-S", "-B", "-c", _START, world.GUEST, str(descriptor)]
+        inside += [_json(self.world.packages_inside), _json(self._preload)]
+        if as_root and home:
+            program = staged[home] + program.removeprefix(home)
+        command = [program, "--args", str(options), "--", *inside]
+        if as_root:
+            spec = {"sources": sources, "uid": _reserved_uid(), "command": command}
+            command = [sys.executable, "-I", "-S", stage.__file__, _json(spec)]
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=self._complaints,
+                stderr=self._complaints,
+                env={},  # what is in it could be read inside
+                cwd="/",
+                pass_fds=[descriptor, options, *files.values()],
+                start_new_session=True,
+            )
+        finally:
+            for one in (options, *files.values()):
+                os.close(one)
+
+    def _heard(self, body: bytes) -> None:
+        said = msgspec.json.decode(body, type=_Said)
+        if not self._ready.done():
+            self._ready.set_result(
+                "" if said.event == "ready" else f"The template's preload failed: {said.what}."
+            )
+
+    def _ended(self, reason: str) -> None:
+        if not self._ready.done():
+            self._ready.set_result(needs.explain(self._complained()))
+
+    def _complained(self) -> str:
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(2)
+        self._complaints.seek(0)
+        return self._complaints.read(8000).decode("utf-8", "replace")
+
+    async def spawn(self, limits: Limits, listen: bool) -> tuple[Guest, socket.socket | None]:
+        """A new sandbox, and where its programs look for a proxy if that is asked for."""
+        if not self.alive:
+            raise SandboxCrashed("The warm parent of this sandbox has ended.")
+        assert self._channel is not None
+        group = Group(limits)
+        ours, theirs = socket.socketpair()
+        self.sandboxes += 1
+        try:
+            ours.setsockopt(socket.SOL_SOCKET, _PASS_CREDENTIALS, 1)
+            writable = [mount.target for mount in self.world.mounts if mount.writable]
+            known = _limits(limits, group)
+            self._channel.send(
+                {"limits": known, "writable": writable, "listen": listen, "descriptors": 1}, [theirs.detach()]
+            )
+            pid, said, descriptors = await asyncio.wait_for(_first_word(ours), _SPAWN_S)
+            if said.event != "ready":
+                raise SandboxUnavailable(f"The sandbox could not be set up: {said.what}.")
+            listener = _checked_listener(descriptors) if listen else None
+            group.add(pid)
+            pidfd = os.pidfd_open(pid)
+        except BaseException as error:
+            ours.close()
+            theirs.close()
+            group.remove()
+            self._one_less()
+            if isinstance(error, (OSError, asyncio.TimeoutError)):
+                raise SandboxUnavailable(
+                    f"The sandbox could not be set up: {error or 'it took too long'}."
+                ) from None
+            raise
+        isolation = Isolation("namespaces", "bubblewrap", _held(group, said.landlock))
+        made = Guest(
+            ours,
+            pid,
+            pidfd,
+            HOME,
+            isolation,
+            self.world.environment(),
+            lambda: self._gone(group),
+            group.usage,
+        )
+        return made, listener
+
+    def _gone(self, group: Group) -> None:
+        """A sandbox of it is gone. Told on any thread, and counted on its own."""
+        group.remove()
+        portal.post(self._one_less)
+
+    def _one_less(self) -> None:
+        self.sandboxes -= 1
+        if self._retired and not self.sandboxes:
+            self.close()
+
+    def retire(self) -> None:
+        """Fork no more; end with the last sandbox."""
+        self._retired = True
+        if not self.sandboxes:
+            self.close()
+
+    def close(self) -> None:
+        """End it, and all its sandboxes with it."""
+        if self._channel is not None:
+            self._channel.close()
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
+        self._complaints.close()
+
+
+def _options(seen: World, staged: dict[str, str], files: dict[str, int]) -> list[str]:
+    words = [f"--unshare-{name}" for name in _NAMESPACES]
+    words += ["--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--chdir", "/"]
+    words += ["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"]
+    # one thread each: a parent with threads cannot fork
+    for name, value in {**seen.environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}.items():
+        words += ["--setenv", name, value]
+    return words + world.arguments(seen, lambda source: staged.get(source, source), files)
+
+
+def _world(python: Interpreter, mounts: Sequence[Mount]) -> World:
+    node = shutil.which("node")
+    found = os.path.realpath(node) if node else None
+    for mount in mounts:
+        if not os.path.exists(mount.source):
+            raise ConfigError(f"{mount.source}, which is to be mounted at {mount.target}, does not exist.")
+    return World(
+        python,
+        str(Path(guest.__file__).parent),
+        found if found and not found.startswith("/usr/bin/") else None,
+        mounts,
+        world.existing(lambda path: os.readlink(path) if os.path.islink(path) else None, os.path.exists),
+        world.shared(os.path.exists),
+    )
+
+
+def _memory_file(text: str) -> int:
+    descriptor = os.memfd_create("sandbox")
+    os.write(descriptor, text.encode())
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _reserved_uid() -> int:
+    """A user that nobody is, and another one for each process of ours."""
+    return _FIRST_RESERVED_UID + os.getpid() % _RESERVED
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _limits(limits: Limits, group: Group) -> dict[str, Any]:
+    known = limits.model_dump()
+    if "memory" not in group.bounds:
+        # one process at most all of it; all of them together are watched
+        known["data_mb"] = known["watched_memory_mb"] = limits.memory_mb
+    return known
+
+
+def _held(group: Group, landlock: int) -> dict[str, str]:
+    bounds = group.bounds
+    return {
+        "memory": "control group"
+        if "memory" in bounds
+        else "best effort: each process by rlimit, all together looked at five times a second",
+        "cpu": "control group" if "cpu" in bounds else "not limited: no control group can be made here",
+        "processes": "rlimit in its own user namespace",
+        "disk": "size and number of files of its own file systems",
+        "system calls": "allow-list",
+        "network": "none but its own loopback device",
+        "landlock": f"version {landlock}" if landlock else "not in this kernel",
+    }
+
+
+async def _first_word(end: socket.socket) -> tuple[int, _Said, list[int]]:
+    """Who is there, by the kernel's word, and what it says."""
+    end.setblocking(False)
+    loop = asyncio.get_running_loop()
+    data, pid = b"", 0
+    descriptors: list[int] = []
+    space = socket.CMSG_SPACE(12) + socket.CMSG_SPACE(4 * 4)
+    while True:
+        ready: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(end.fileno(), lambda ready=ready: ready.done() or ready.set_result(None))
+        try:
+            await ready
+        finally:
+            loop.remove_reader(end.fileno())
+        piece, notes, _, _ = end.recvmsg(1 << 16, space)
+        for _, kind, note in notes:
+            if kind == _CREDENTIALS:
+                pid = struct.unpack("=iII", note)[0]
+            elif kind == socket.SCM_RIGHTS:
+                descriptors += array.array("i", note[: len(note) - len(note) % 4])
+        data += piece
+        if not piece or len(data) > 1 << 16:
+            raise SandboxUnavailable("The sandbox ended while it was set up.")
+        if len(data) >= _LENGTH.size and len(data) == _LENGTH.size + _LENGTH.unpack_from(data)[0]:
+            return pid, msgspec.json.decode(data[_LENGTH.size :], type=_Said), descriptors
+
+
+def _checked_listener(descriptors: list[int]) -> socket.socket:
+    listener = socket.socket(fileno=descriptors[0])
+    fcntl.fcntl(listener, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,122 @@
+"""How the first process of a sandbox shuts the door behind itself: namespaces, mounts, limits, filter. Nothing opens it again."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import resource
+import signal
+import socket
+import struct
+from typing import Any
+
+from . import landlock, seccomp
+from .libc import CLONE, call, libc, mount, prctl, syscall
+
+UID = 1000
+HOME = "/home/user"
+_WRITABLE = (HOME, "/tmp", "/dev/shm", "/dev/pts")
+
+_NEW_USER, _NEW_PID, _NEW_NET, _NEW_IPC = 0x10000000, 0x20000000, 0x40000000, 0x08000000
+_NEW_UTS, _NEW_CGROUP, _NEW_NS = 0x04000000, 0x02000000, 0x00020000
+_ALL_NEW = _NEW_USER | _NEW_PID | _NEW_NET | _NEW_IPC | _NEW_UTS | _NEW_CGROUP | _NEW_NS
+
+_NOSUID, _NODEV, _NOEXEC = 2, 4, 8
+_PDEATHSIG, _DUMPABLE, _CAPBSET_DROP, _NO_NEW_PRIVS, _NAME = 1, 4, 24, 38, 15
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _UP = 0x8913, 0x8914, 1
+_CAPABILITY_3 = 0x20080522
+
+
+def clone() -> int:
+    """Fork into namespaces of its own: 0 in the child, which is the first process there."""
+    flags = ctypes.c_ulong(_ALL_NEW | signal.SIGCHLD)
+    return call(syscall, CLONE, flags, None, None, None, None)
+
+
+def furnish(limits: dict[str, Any]) -> None:
+    """The world of the sandbox: files that only it has, its own processes in /proc, a loopback device, a name."""
+    _map_user(0, UID)
+    mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC, "")
+    room = f"size={limits['disk_mb']}m,nr_inodes={limits['files']}"
+    mount("tmpfs", HOME, "tmpfs", _NOSUID | _NODEV, f"{room},mode=0755")
+    mount("tmpfs", "/tmp", "tmpfs", _NOSUID | _NODEV, f"{room},mode=1777")
+    mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV, f"{room},mode=1777")
+    mount("devpts", "/dev/pts", "devpts", _NOSUID | _NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    call(libc.sethostname, b"sandbox", ctypes.c_size_t(7))
+    loopback_up()
+    # in a user namespace below, none of the namespaces above belongs to the sandbox
+    call(libc.unshare, _NEW_USER)
+    _map_user(UID, 0)
+
+
+def loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, struct.pack("16sH22x", b"lo", 0))
+        flags = struct.unpack_from("=H", request, 16)[0]
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | _UP))
+
+
+def lock(limits: dict[str, Any], writable: list[str]) -> dict[str, Any]:
+    """Give up what is left to give up. What it says is what holds."""
+    os.umask(0o022)
+    set_limits(limits)
+    call(prctl, _NO_NEW_PRIVS, 1, 0, 0, 0)
+    drop_capabilities()
+    call(prctl, _DUMPABLE, 0, 0, 0, 0)
+    known = landlock.restrict([*_WRITABLE, "/dev/null", "/dev/tty", "/proc", *writable])
+    seccomp.load()
+    return {"landlock": known}
+
+
+def set_limits(limits: dict[str, Any]) -> None:
+    mb = 1 << 20
+    wanted = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: limits["open_files"],
+        resource.RLIMIT_FSIZE: limits["file_mb"] * mb,
+        resource.RLIMIT_NPROC: limits["processes"],
+        resource.RLIMIT_MEMLOCK: 1 * mb,
+        resource.RLIMIT_MSGQUEUE: 1 * mb,
+        resource.RLIMIT_SIGPENDING: 1024,
+        resource.RLIMIT_RTPRIO: 0,
+        resource.RLIMIT_NICE: 0,
+    }
+    if limits.get("data_mb"):
+        wanted[resource.RLIMIT_DATA] = limits["data_mb"] * mb
+    for kind, value in wanted.items():
+        hard = resource.getrlimit(kind)[1]
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (bound, bound))
+
+
+def drop_capabilities() -> None:
+    for number in range(64):
+        if prctl(_CAPBSET_DROP, number, 0, 0, 0) == -1:
+            break  # the kernel knows no more of them
+    header = struct.pack("=Ii", _CAPABILITY_3, 0)
+    call(libc.capset, header, bytes(24))
+
+
+def end_with_parent() -> None:
+    call(prctl, _PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def be_readable() -> None:
+    """Let this process look at itself in /proc, as any program can."""
+    call(prctl, _DUMPABLE, 1, 0, 0, 0)
+
+
+def name_process(name: str) -> None:
+    call(prctl, _NAME, name.encode(), 0, 0, 0)
+
+
+def _map_user(inside: int, outside: int) -> None:
+    for file, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{inside} {outside} 1"),
+        ("gid_map", f"{inside} {outside} 1"),
+    ):
+        descriptor = os.open(f"/proc/self/{file}", os.O_WRONLY)
+        os.write(descriptor, text.encode())
+        os.close(descriptor)

@@ -1,0 +1,208 @@
+"""A Python context: runs cells one after the other, in a namespace that lives on."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import json
+import linecache
+import os
+import random
+import signal
+import socket
+import sys
+import traceback
+import types
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from . import confine, display, shorthand
+from .wire import LARGEST, Closed, Wire
+
+_ASYNC = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def begin(descriptors: list[int], env: Mapping[str, str]) -> None:
+    """Serve on the first of the descriptors, with the others as output, until it closes."""
+    _settle(descriptors, env)
+    Context(Wire(socket.socket(fileno=descriptors[0]))).serve()
+
+
+def _settle(descriptors: list[int], env: Mapping[str, str]) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    for number, descriptor in enumerate((null, descriptors[1], descriptors[2])):
+        os.dup2(descriptor, number)
+    os.closerange(3, descriptors[0])
+    os.closerange(descriptors[0] + 1, os.sysconf("SC_OPEN_MAX"))
+    _open_streams()
+    confine.be_readable()
+    confine.name_process("python")
+    os.environ.clear()
+    os.environ.update(env)
+    _reseed()
+
+
+def _open_streams() -> None:
+    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    sys.stdout = _writer(1)
+    sys.stderr = _writer(2)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+
+
+def _writer(number: int) -> Any:
+    return open(number, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _reseed() -> None:
+    """What was random in the parent must not be the same in all its children."""
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+
+
+class Context:
+    """One namespace and who asks for it."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._count = 0
+        self._running = False
+        self._id = 0
+        self._loop: Any = None
+        module = types.ModuleType("__main__")
+        sys.modules["__main__"] = module
+        self._names = module.__dict__
+        self._names["__builtins__"] = builtins
+        self._names["display"] = self._display
+        display.on_figure = lambda bundle: self._tell("result", data=bundle)
+
+    def serve(self) -> None:
+        while True:
+            try:
+                signal.signal(signal.SIGINT, self._interrupted)
+                frame = self._wire.receive()
+                if frame["do"] == "fork":
+                    self._fork(self._wire.descriptors(3))
+                else:
+                    self._run(frame["id"], frame["code"], frame["env"])
+            except KeyboardInterrupt:  # it came when the cell was over already
+                continue
+            except Closed:
+                os._exit(0)
+
+    def _interrupted(self, *_: Any) -> None:
+        if self._running:
+            raise KeyboardInterrupt
+
+    def _run(self, id: int, code: str, env: Mapping[str, str]) -> None:
+        self._id = id
+        self._count += 1
+        before = {name: os.environ.get(name) for name in env}
+        os.environ.update(env)
+        try:
+            try:
+                self._running = True
+                self._execute(code, f"<cell {self._count}>")
+            finally:
+                self._running = False
+        except BaseException as error:
+            self._tell("error", **_described(error))
+        try:
+            display.flush_figures()
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except BaseException:  # the code has put something else there
+            _open_streams()
+        for name, value in before.items():
+            _restore(name, value)
+        self._tell("done", count=self._count)
+
+    def _execute(self, code: str, name: str) -> None:
+        source = shorthand.expand(code)
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        tree = ast.parse(source, name)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        if tree.body:
+            self._evaluate(compile(tree, name, "exec", _ASYNC))
+        if isinstance(last, ast.Expr):
+            value = self._evaluate(compile(ast.Expression(last.value), name, "eval", _ASYNC))
+            if value is not None and not source.rstrip().endswith(";"):
+                self._names["_"] = value
+                self._show(value, main=True)
+
+    def _evaluate(self, code: types.CodeType) -> Any:
+        if code.co_flags & inspect.CO_COROUTINE:
+            return self._wait(types.FunctionType(code, self._names)())
+        return eval(code, self._names)
+
+    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        if self._loop is None:
+            import asyncio  # costs every sandbox memory, and few need it
+
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+        return self._loop.run_until_complete(coroutine)
+
+    def _display(self, *values: Any) -> None:
+        for value in values:
+            self._show(value)
+
+    def _show(self, value: Any, main: bool = False) -> None:
+        self._tell("result", data=display.bundle(value), main=main)
+
+    def _tell(self, what: str, **fields: Any) -> None:
+        frame = {"event": what, "id": self._id, **fields}
+        size = len(json.dumps(frame))
+        if size > LARGEST:
+            frame["data"] = {"text/plain": f"<{size} bytes: too large to be shown>"}
+        self._wire.send(frame)
+
+    def _fork(self, descriptors: list[int]) -> None:
+        """Two of this context: the copy goes on with the descriptors that came, as a child of the first process."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        helper = os.fork()
+        if helper:
+            os.waitpid(helper, 0)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return
+        copy = os.fork()
+        if copy:
+            os._exit(0)
+        os.setsid()
+        os.dup2(descriptors[1], 1)
+        os.dup2(descriptors[2], 2)
+        os.dup2(descriptors[0], self._wire.fileno())
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _reseed()
+        self._wire.send({"event": "forked", "id": 0, "pid": os.getpid()})
+
+
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _described(error: BaseException) -> dict[str, str]:
+    """The error without the frames that are ours. Nothing it brings along can make this fail."""
+    frames = error.__traceback__
+    while frames is not None and os.path.dirname(frames.tb_frame.f_code.co_filename) == _HERE:
+        frames = frames.tb_next
+    ours_only = isinstance(error, SyntaxError) and frames is None
+    try:
+        lines = traceback.format_exception(type(error), error, None if ours_only else frames)
+        value = str(error)
+    except BaseException:
+        lines, value = ["the traceback could not be written\n"], "?"
+    return {
+        "name": display.clean(type(error).__name__),
+        "value": display.clean(value)[: 1 << 16],
+        "traceback": display.clean("".join(lines))[-(1 << 18) :],
+    }

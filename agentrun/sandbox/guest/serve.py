@@ -1,0 +1,278 @@
+"""The first process of a sandbox: does what it is asked over its wire, and ends with it."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import confine, files, spawn, watch
+from .contexts import Contexts
+from .memory import Memory
+from .pump import Pump
+from .wire import Closed, Wire
+
+
+class Guest:
+    """Runs until its wire closes."""
+
+    def __init__(self, wire: Wire, home: str, limits: dict[str, Any], alone: bool) -> None:
+        self._wire = wire
+        self._home = home
+        self._limits = limits
+        self._alone = alone  # whether every process it sees is its own
+        self._selector = selectors.DefaultSelector()
+        self._env: dict[str, str] = {}
+        self._contexts = Contexts(self._selector, wire)
+        self._terminals: dict[int, int] = {}
+        self._incoming: dict[int, files.Incoming] = {}
+        self._copying: dict[int, Pump] = {}
+        self._started: set[int] = set()
+        self._watches = watch.Watches(self._selector, wire)
+        self._memory = Memory(limits)
+        self._ended_cpu_s = 0.0
+
+    def serve(self) -> None:
+        woken, wake = socket.socketpair()
+        for end in (woken, wake, self._wire.socket):
+            end.setblocking(False)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        self._selector.register(woken, selectors.EVENT_READ, lambda: self._reap(woken))
+        self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
+        try:
+            while True:
+                for key, _ in self._selector.select(self._memory.interval_s(bool(self._running()))):
+                    key.data()
+                self._memory.check(self._running())
+        except Closed:
+            return
+
+    def _running(self) -> set[int]:
+        return self._started | self._contexts.pids()
+
+    def _hear(self) -> None:
+        self._wire.fill()
+        while (frame := self._wire.next()) is not None:
+            descriptors = self._wire.descriptors(frame.get("descriptors", 0))
+            try:
+                answer = {"id": frame["id"], "ok": self._do(frame, descriptors)}
+            except files.Refused as error:
+                answer = {"id": frame["id"], "error": [error.code, str(error)]}
+            except OSError as error:
+                answer = {"id": frame["id"], "error": [type(error).__name__, _said(error)]}
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+            self._say(answer)
+
+    def _say(self, frame: dict[str, Any]) -> None:
+        self._wire.socket.setblocking(True)
+        self._wire.send(frame)
+        self._wire.socket.setblocking(False)
+
+    def _do(self, frame: dict[str, Any], descriptors: list[int]) -> Any:
+        action: Callable[..., Any] = getattr(self, f"_do_{frame['do']}")
+        return action(descriptors, **frame.get("with", {}))
+
+    def _path(self, path: Any) -> str:
+        return files.located(path, self._home)
+
+    def _reap(self, woken: socket.socket) -> None:
+        woken.recv(4096)
+        for pid, code in spawn.reap():
+            self._contexts.forget(pid)
+            terminal = self._terminals.pop(pid, None)
+            if terminal is not None:
+                os.close(terminal)
+            if pid in self._started or self._contexts.was(pid):
+                self._started.discard(pid)
+                self._say({"event": "exit", "pid": pid, "code": code})
+
+    # --- what can be asked for
+
+    def _do_begin(self, _: list[int], env: dict[str, str]) -> None:
+        self._env = env
+        os.chdir(self._home)
+
+    def _do_context(self, descriptors: list[int], language: str, cwd: str | None, env: dict[str, str]) -> int:
+        place = self._path(cwd or self._home)
+        os.makedirs(place, exist_ok=True)
+        return self._contexts.open(language, place, {**self._env, **env}, descriptors)
+
+    def _do_adopt(self, _: list[int], pid: int) -> None:
+        """A context has forked itself."""
+        self._contexts.adopt(pid)
+
+    def _do_start(
+        self,
+        descriptors: list[int],
+        argv: str | list[str],
+        cwd: str,
+        env: dict[str, str],
+        pty: list[int] | None,
+    ) -> int:
+        everything = {**self._env, **env}
+        if pty is not None:
+            return self._start_on_terminal(descriptors[0], argv, cwd, everything, pty)
+        streams = (descriptors[0], descriptors[1], descriptors[2])
+        pid = spawn.start(argv, self._path(cwd), everything, streams)
+        self._started.add(pid)
+        return pid
+
+    def _start_on_terminal(
+        self, end: int, argv: str | list[str], cwd: str, env: dict[str, str], size: list[int]
+    ) -> int:
+        master, slave = spawn.open_terminal(*size)
+        env = {"TERM": "xterm-256color", **env}
+        try:
+            pid = spawn.start(argv, self._path(cwd), env, (slave, slave, slave), terminal=True)
+        except BaseException:
+            os.close(master)
+            raise
+        finally:
+            os.close(slave)
+        self._started.add(pid)
+        self._terminals[pid] = master
+        ends = [os.dup(master), os.dup(end), os.dup(master), os.dup(end)]
+        for one in ends:
+            os.set_blocking(one, False)
+        typing = Pump(self._selector, ends[1], ends[0], lambda size, error: None)
+
+        def screen_over(*_: Any) -> None:
+            typing.stop()
+            _close(*ends)
+
+        Pump(self._selector, ends[2], ends[3], screen_over)
+        return pid
+
+    def _do_resize(self, _: list[int], pid: int, columns: int, rows: int) -> None:
+        if pid not in self._terminals:
+            raise ProcessLookupError(f"{pid} has no terminal")
+        spawn.resize(self._terminals[pid], columns, rows)
+
+    def _do_signal(self, _: list[int], pid: int, number: int, group: bool = False) -> None:
+        if not self._alone and pid not in self._running():
+            raise ProcessLookupError(f"{pid} is no process of this sandbox")
+        spawn.send_signal(pid, number, group)
+
+    def _do_processes(self, _: list[int]) -> list[dict[str, Any]]:
+        found = spawn.every() if self._alone else spawn.below(os.getpid())
+        return [{**process, "started_here": process["pid"] in self._started} for process in found]
+
+    def _do_metrics(self, _: list[int]) -> dict[str, Any]:
+        room = os.statvfs(self._home)
+        return {
+            "disk_bytes": (room.f_blocks - room.f_bfree) * room.f_frsize if self._alone else 0,
+            "processes": self._do_processes([]),
+            "cpu_s": time.process_time(),
+        }
+
+    def _do_pause(self, _: list[int]) -> None:
+        self._to_all(signal.SIGSTOP)
+
+    def _do_resume(self, _: list[int]) -> None:
+        self._to_all(signal.SIGCONT)
+
+    def _to_all(self, number: int) -> None:
+        for pid in [-1] if self._alone else [-pid for pid in self._running()]:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+
+    def _do_list(self, _: list[int], path: str, depth: int, limit: int) -> list[dict[str, Any]]:
+        return files.listed(self._path(path), depth, limit)
+
+    def _do_stat(self, _: list[int], path: str) -> dict[str, Any]:
+        return files.info(self._path(path))
+
+    def _do_make_dir(self, _: list[int], path: str) -> dict[str, Any]:
+        return files.make_dir(self._path(path))
+
+    def _do_move(self, _: list[int], source: str, target: str) -> dict[str, Any]:
+        return files.move(self._path(source), self._path(target))
+
+    def _do_remove(self, _: list[int], path: str) -> None:
+        files.remove(self._path(path), self._home)
+
+    def _do_read(self, descriptors: list[int], path: str, limit: int | None) -> int:
+        source, size = files.open_to_read(self._path(path))
+        if limit is not None and size > limit:
+            os.close(source)
+            raise files.Refused("too_large", f"{path} has {size} bytes, which is more than {limit}.")
+        target = os.dup(descriptors[0])
+        os.set_blocking(target, False)
+        Pump(self._selector, source, target, lambda moved, error: _close(source, target), size)
+        return size
+
+    def _do_write(self, descriptors: list[int], path: str, mode: int) -> int:
+        incoming = files.Incoming(self._path(path), mode)
+        source = os.dup(descriptors[0])
+        os.set_blocking(source, False)
+        number = incoming.descriptor
+
+        def done(size: int, error: OSError | None) -> None:
+            del self._copying[number]
+            os.close(source)
+            incoming.done(size, error)
+            self._say({"event": "received", "file": number})
+
+        self._incoming[number] = incoming
+        self._copying[number] = Pump(self._selector, source, number, done)
+        return number
+
+    def _do_keep(self, _: list[int], file: int, size: int) -> dict[str, Any]:
+        return self._incoming.pop(file).keep(size)
+
+    def _do_drop(self, _: list[int], file: int) -> None:
+        self._incoming.pop(file).drop()
+
+    def _do_watch(self, _: list[int], path: str) -> int:
+        return self._watches.add(self._path(path))
+
+    def _do_unwatch(self, _: list[int], watch: int) -> None:
+        self._watches.remove(watch)
+
+    def _do_pack(self, descriptors: list[int]) -> int:
+        return self._aside(lambda: files.pack(self._home, descriptors[0]))
+
+    def _do_unpack(self, descriptors: list[int]) -> int:
+        return self._aside(lambda: files.unpack(descriptors[0], self._home))
+
+    def _aside(self, work: Callable[[], None]) -> int:
+        """Do it in a process of its own, whose end is told."""
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                signal.set_wakeup_fd(-1)
+                work()
+                code = 0
+            finally:
+                os._exit(code)
+        self._started.add(pid)
+        return pid
+
+
+def _said(error: OSError) -> str:
+    named = f": {files.shown(str(error.filename))}" if error.filename is not None else ""
+    return f"{error.strerror or error}{named}"
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+
+
+def run(end: socket.socket, home: str, limits: dict[str, Any], alone: bool) -> None:
+    """Serve on this socket until it closes."""
+    confine.name_process("sandbox")
+    Guest(Wire(end), home, limits, alone).serve()
