@@ -14,30 +14,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, NamedTuple
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 import agentrun
-from agentrun import config
+from agentrun.cli.check import Check
+from agentrun.cli.check_models import model_checks
 from agentrun.cli.project import PLACES, settings_here, url_of
 from agentrun.errors import ConfigError
 
-State = Literal["ok", "absent", "missing"]
 _OLDEST = (3, 10)
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*])?\s*([^;]*)(?:;\s*(.*))?")
 _EXTRA = re.compile(r"extra == ['\"]([\w-]+)['\"]")
 _NOT_FOR_USERS = ("dev",)
-
-
-class Check(NamedTuple):
-    """`absent` is optional, `missing` is needed."""
-
-    topic: str
-    name: str
-    state: State
-    found: str
-    fix: str | None = None
 
 
 def all_checks() -> Iterator[Check]:
@@ -46,7 +35,7 @@ def all_checks() -> Iterator[Check]:
     yield from _packages()
     yield _app()
     yield _port()
-    yield _model_keys()
+    yield from model_checks()
     yield from _tools()
     yield from _sandbox()
 
@@ -128,20 +117,6 @@ def _port() -> Check:
                 return Check("project", name, "ok", f"an agent is served at {url}")
     return Check(
         "project", name, "absent", "another program has it", "Take another: agentrun dev --port 9001"
-    )
-
-
-def _model_keys() -> Check:
-    # names only: a value must never reach the screen
-    names = [name for name in config.environment_names() if name.endswith("_API_KEY")]
-    if names:
-        return Check("models", "keys", "ok", ", ".join(names))
-    return Check(
-        "models",
-        "keys",
-        "absent",
-        "none set",
-        "Put OPENAI_API_KEY=... (or another's) into .env beside app.py",
     )
 
 

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from agentrun.cli import output
-from agentrun.cli.checks import Check, all_checks
+from agentrun.cli.check import Check
+from agentrun.cli.checks import all_checks
 
 _MARKS = {"ok": ("✓", "green"), "absent": ("-", "yellow"), "missing": ("✗", "red")}
 

@@ -23,7 +23,7 @@ UNUSED_KEY = "kept-by-agentrun"
 
 
 class Model:
-    """What a name resolved to. `source` says where it was found.
+    """What a name resolved to. `source` says where it was found; it `stands_in` for one that nobody configured.
 
     `id` is what the provider calls it, or the name itself where there are several behind it.
     """
@@ -45,7 +45,7 @@ class Model:
         self.id = spec.model or name
         self._router = router
         self._base_path = urlsplit(base_url).path.rstrip("/")
-        self._stands_in = stands_in
+        self.stands_in = stands_in
         self._announced = False
 
     @property
@@ -71,7 +71,7 @@ class Model:
         if self._announced:
             return
         self._announced = True
-        logger.log(logging.WARNING if self._stands_in else logging.INFO, self.describe())
+        logger.log(logging.WARNING if self.stands_in else logging.INFO, self.describe())
 
     @cached_property
     def http_client(self) -> httpx.Client:

@@ -63,6 +63,23 @@ def names() -> dict[str, str]:
     return known
 
 
+def passed_over() -> list[str]:
+    """Where a default model could have been set before the one that is used, in the order of looking."""
+    if config.environment(_VARIABLE) is not None:
+        return []
+    missed = [f"{_VARIABLE} is not set"]
+    if project.value("default_model") is not None:
+        return missed
+    missed.append("there is no default_model in agentrun.yaml")
+    if _configured(DEFAULT) is not None:
+        return missed
+    missed.append(f"no model is called {DEFAULT}")
+    if _first_with_key() is not None:
+        return missed
+    missed.append("no provider's key is set")
+    return missed if local.find_again() is not None else [*missed, "no model server runs on this machine"]
+
+
 def _find(name: str, arguments: Mapping[str, Any]) -> Found:
     found = _configured(name)
     if not arguments:
@@ -132,9 +149,9 @@ def _at_hand(name: str) -> Found:
     if preset is not None:
         return preset
     if name in (DEFAULT, "local"):
-        for provider, known in presets.PRESETS.items() if name == DEFAULT else ():
-            if known.key and known.model and config.environment(known.key):
-                return Found(ModelSpec(provider=provider, model=known.model), f"{known.key} is set")
+        with_key = _first_with_key() if name == DEFAULT else None
+        if with_key is not None:
+            return with_key
         running = local.find_again()
         if running is not None:
             spec = ModelSpec(provider=running.provider, model=running.model, base_url=running.base_url)
@@ -146,6 +163,14 @@ def _at_hand(name: str) -> Found:
             stands_in=True,
         )
     raise _unknown(name)
+
+
+def _first_with_key() -> Found | None:
+    """The first provider whose key is set, in the order of the table."""
+    for provider, known in presets.PRESETS.items():
+        if known.key and known.model and config.environment(known.key):
+            return Found(ModelSpec(provider=provider, model=known.model), f"{known.key} is set")
+    return None
 
 
 def _preset(name: str) -> Found | None:

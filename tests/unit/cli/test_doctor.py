@@ -79,3 +79,49 @@ def test_it_tells_a_free_port_an_agent_and_a_stranger_apart(
     monkeypatch.setenv("PORT", url.rpartition(":")[2])
     _, out, _ = agentrun("doctor")
     assert f"an agent is served at {url}" in out
+
+
+def test_the_default_model_is_named_with_the_reason(
+    agentrun: Agentrun, project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    _, out, _ = agentrun("doctor", "--json")
+    default = _checks(out)["default"]
+    assert default["state"] == "absent" and "is builtin, which is no language model" in default["found"]
+    for missed in ("AGENTRUN_MODEL is not set", "no provider's key is set", "no model server runs"):
+        assert missed in default["fix"]
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "very-secret")
+    _, out, _ = agentrun("doctor", "--json")
+    default = _checks(out)["default"]
+    assert default["state"] == "ok" and "(DEEPSEEK_API_KEY is set)" in default["found"]
+    assert "USD per million tokens: 0.28 in, 0.42 out" in default["found"]
+    assert "no provider's key" not in default["fix"] and "very-secret" not in out
+
+
+def test_every_configured_name_is_explained(
+    agentrun: Agentrun, project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (project / "agentrun.yaml").write_text(
+        "default_model: safe\n"
+        "models:\n"
+        "  mine: {base_url: http://127.0.0.1:9/v1, model: m}\n"
+        "  broken: deepseek/deepseek-chat\n"
+        "  safe: {proxy: [mine, builtin]}\n"
+        "tools:\n"
+        "  plain: {functions: [json:dumps]}\n",
+        encoding="utf-8",
+    )
+    exit_code, out, _ = agentrun("doctor", "--json")
+    checks = _checks(out)
+    assert "is fallback over mine, builtin (agentrun.yaml:1" in checks["default"]["found"]
+    assert "Its price is not known" in checks["mine"]["found"]
+    assert checks["broken"]["state"] == "missing" and "DEEPSEEK_API_KEY" in checks["broken"]["fix"]
+    assert checks["plain"]["topic"] == "toolsets" and exit_code == 1
+    (project / "agentrun.yaml").write_text("modles: {}\n", encoding="utf-8")
+    exit_code, out, _ = agentrun("doctor", "--json")
+    assert exit_code == 1 and "there is no section modles" in out
+
+
+def test_in_production_nothing_stands_in(agentrun: Agentrun, project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AGENTRUN_PROFILE", "prod")
+    exit_code, out, _ = agentrun("doctor", "--json")
+    assert (_checks(out)["default"]["state"], exit_code) == ("missing", 1)
