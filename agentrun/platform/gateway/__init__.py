@@ -1,0 +1,1 @@
+"""Gateway: the data plane. Public addresses in, instances out; no protocol is parsed on the way."""

@@ -1,0 +1,93 @@
+"""Where the body of a message ends. Pure: bytes are counted, never changed."""
+
+from __future__ import annotations
+
+_HEX = b"0123456789abcdefABCDEF"
+_LONGEST_LINE = 4096
+_LONGEST_SIZE = 15  # digits
+
+
+class BadBody(ValueError):
+    """Bytes that are no body of the kind that was promised."""
+
+
+class Body:
+    """Exactly `length` bytes; without one, all until the connection ends."""
+
+    __slots__ = ("done", "left", "total")
+
+    def __init__(self, length: int | None) -> None:
+        self.left = length
+        self.total = 0
+        self.done = length == 0
+
+    def feed(self, data: bytes) -> int:
+        """How many of these bytes belong to it; `done` says whether it ends with them."""
+        size = len(data)
+        if self.left is not None:
+            size = min(size, self.left)
+            self.left -= size
+            self.done = self.left == 0
+        self.total += size
+        return size
+
+    @property
+    def between(self) -> bool:
+        """Whether something of one's own could be put in here."""
+        return False
+
+
+class ChunkedBody:
+    """In chunks; each says how long it is, and the last is empty."""
+
+    __slots__ = ("_in_trailer", "_left", "_line", "_trailers", "done", "total")
+
+    def __init__(self, *, trailers: bool) -> None:
+        self._left = 0  # of a chunk and the line end after it
+        self._line = b""  # that has begun and not ended
+        self._in_trailer = False
+        self._trailers = trailers
+        self.total = 0
+        self.done = False
+
+    def feed(self, data: bytes) -> int:
+        """As `Body.feed`."""
+        at, end = 0, len(data)
+        while at < end and not self.done:
+            if self._left:
+                step = min(self._left, end - at)
+                self._left -= step
+                at += step
+                continue
+            stop = data.find(b"\n", at)
+            if stop < 0:
+                self._line += data[at:]
+                at = end
+                if len(self._line) > _LONGEST_LINE:
+                    raise BadBody("A chunk's head is too long.")
+            else:
+                self._take(self._line + data[at:stop])
+                self._line = b""
+                at = stop + 1
+        self.total += at
+        return at
+
+    @property
+    def between(self) -> bool:
+        """Whether another chunk could come next."""
+        return not (self._left or self._line or self._in_trailer or self.done)
+
+    def _take(self, line: bytes) -> None:
+        if line[-1:] != b"\r":
+            raise BadBody("A line of the body does not end as it should.")
+        if self._in_trailer:
+            self.done = line == b"\r"
+            if not self.done and not self._trailers:
+                raise BadBody("Fields after the body are not taken.")
+            return
+        size = line[:-1].partition(b";")[0].rstrip(b" \t")
+        if not size or len(size) > _LONGEST_SIZE or size.translate(None, _HEX):
+            raise BadBody("A chunk does not say how long it is.")
+        length = int(size, 16)
+        self._in_trailer = length == 0
+        self._left = length + 2 if length else 0
