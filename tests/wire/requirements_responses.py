@@ -1,0 +1,3 @@
+"""What the Responses wire has to do."""
+
+ROWS: dict[str, tuple[str, str]] = {}
