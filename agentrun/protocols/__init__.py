@@ -33,6 +33,7 @@ from agentrun.utils.lazy import load
 BUILTIN = {
     "openai_chat": "agentrun.protocols.openai_chat:OpenAIChat",
     "ag_ui": "agentrun.protocols.ag_ui:AGUI",
+    "a2a": "agentrun.protocols.a2a:A2A",
 }
 
 

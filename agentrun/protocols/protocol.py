@@ -62,10 +62,11 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
-    """A Run as it goes. Who reads it keeps it going, as on a route."""
+    """A Run as it goes. Who reads it keeps it going, as on a route. Begun `at_once`, it is a stream whatever the Run does."""
 
     run: Run
     encoder: Encoder
+    at_once: bool = False
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +100,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     request: type[Any] | None = None
     response: type[Any] | None = None
     chunk: type[Any] | None = None
+    error: type[Any] | None = None  # if it is another shape than OpenAI's
     status: int = 200
 
 

@@ -80,6 +80,7 @@ class ActionEndpoint:
             run, encoder, after = given.run, given.encoder, given.after
             await replay_numbered(run, self._protocol, encoder, after, receive, send, headers)
         elif isinstance(given, Stream):
-            await stream(given.run, self._protocol, given.encoder, receive, send, headers, 0.0)
+            run, encoder, at_once = given.run, given.encoder, given.at_once
+            await stream(run, self._protocol, encoder, receive, send, headers, 0.0, at_once=at_once)
         else:
             await whole(given.run, self._protocol, given.encoder, receive, send, headers, 0.0)

@@ -70,8 +70,12 @@ async def stream(
     send: Send,
     headers: RawHeaders,
     grace_s: float,
+    *,
+    at_once: bool = False,
 ) -> None:
-    """Send events as they come. The status is decided by the first thing that happens, a long silence included."""
+    """Send events as they come. Unless it is to begin `at_once`, the status is decided by the first thing that happens,
+    a long silence included.
+    """
     run.readers += 1
     pipe = _pipe_of(send)
     watch = _Watch(run, receive, pipe, grace_s)
@@ -94,7 +98,7 @@ async def stream(
                 else:
                     await run.changed()
                 continue
-            if not started:
+            if not started and not at_once:
                 if index + len(batch) == 1 and not run.silent():
                     await run.changed()
                     continue

@@ -46,7 +46,8 @@ def of_protocols(protocols: Sequence[Protocol], prefixes: Sequence[str], *, secu
     types = [
         kind for route in routes for kind in (route.request, route.response, route.chunk) if kind is not None
     ]
-    schemas, components = _schemas([*types, ErrorAnswer])
+    errors = {route.path: route.error or ErrorAnswer for route in routes if isinstance(route, Action)}
+    schemas, components = _schemas([*types, *errors.values(), ErrorAnswer])
     paths: dict[str, Any] = {}
     for route in routes:
         method = route.method.lower() if isinstance(route, Action) else "post"
@@ -60,8 +61,8 @@ def of_protocols(protocols: Sequence[Protocol], prefixes: Sequence[str], *, secu
                 operation["requestBody"] = _body(route, schemas)
             operation["responses"] = {
                 status: _answers(route, schemas),
-                "4XX": _error(schemas),
-                "5XX": _error(schemas),
+                "4XX": _error(schemas[errors.get(route.path, ErrorAnswer)]),
+                "5XX": _error(schemas[errors.get(route.path, ErrorAnswer)]),
             }
             paths.setdefault(path, {})[method] = operation
     return {"paths": paths, "schemas": components}
@@ -79,7 +80,7 @@ def of_resources(resources: Sequence[Resource], *, secured: bool) -> dict[str, A
         media_type = "text/event-stream" if resource.streams else "application/json"
         operation["responses"] = {
             str(resource.status): _content(resource.summary, {media_type: schemas[resource.answer]}),
-            "4XX": _error(schemas),
+            "4XX": _error(schemas[ErrorAnswer]),
         }
         if path == "/readyz":
             operation["responses"]["503"] = _content("Draining", {media_type: schemas[resource.answer]})
@@ -120,8 +121,8 @@ def _answers(route: Route | Action, schemas: Mapping[Any, dict[str, Any]]) -> di
     return _content("The answer, whole or as a stream of such frames", content)
 
 
-def _error(schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
-    return _content("What went wrong", {"application/json": schemas[ErrorAnswer]})
+def _error(schema: dict[str, Any]) -> dict[str, Any]:
+    return _content("What went wrong", {"application/json": schema})
 
 
 def _content(description: str, schemas: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -73,7 +73,12 @@ def test_keys_are_asked_for_where_there_are_any():
 
     assert not any(asked().values())
     secured = asked(api_keys="k")
-    assert {path for path, needs in secured.items() if not needs} == {"/health", "/healthz", "/readyz"}
+    assert {path for path, needs in secured.items() if not needs} == {
+        "/health",
+        "/healthz",
+        "/readyz",
+        "/.well-known/agent-card.json",
+    }
 
 
 def test_the_routes_of_a_user_are_in_it():

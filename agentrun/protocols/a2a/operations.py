@@ -1,0 +1,227 @@
+"""What a caller can do with tasks, whichever binding it came over."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from agentrun.errors import RequestError
+from agentrun.messages import AgentRequest
+from agentrun.protocols.a2a import errors
+from agentrun.protocols.a2a.encoder import TaskEncoder
+from agentrun.protocols.a2a.errors import A2AError
+from agentrun.protocols.a2a.request import SendMessageRequest, agent_request, read
+from agentrun.protocols.a2a.task import ending_of, task_id_of, task_of
+from agentrun.protocols.a2a.words import INPUT_REQUIRED, state_of
+from agentrun.protocols.body import read_fields
+from agentrun.protocols.json_rpc import Id
+from agentrun.protocols.protocol import Ask, Desk, Replay, Stream, call_of
+from agentrun.run import Run
+from agentrun.run.conversations import scope_of
+from agentrun.sessions import Turn
+
+_PAGE, _LARGEST_PAGE = 50, 100
+Params: TypeAlias = dict[str, Any]
+
+
+class StreamedResponse(msgspec.Struct):
+    """One frame: a `task`, a `statusUpdate` or an `artifactUpdate`, in a JSON-RPC answer or as it is."""
+
+
+class ListTasks(msgspec.Struct, rename="camel"):
+    """Which tasks, and how many at once."""
+
+    context_id: str = ""
+    status: str = ""
+    page_size: int = _PAGE
+    page_token: str = ""
+    history_length: int | None = None
+    include_artifacts: bool = False
+
+
+class Framing(msgspec.Struct, frozen=True):
+    """How a binding wraps what streams."""
+
+    rpc_id: Id = None
+    plain: bool = False
+    legacy: bool = False
+
+    def encoder(self, run: Run) -> TaskEncoder:
+        return TaskEncoder(call_of(run), rpc_id=self.rpc_id, plain=self.plain, legacy=self.legacy)
+
+
+async def send(params: Params, ask: Ask, desk: Desk) -> Params:
+    """Ask the agent; the task as it is at its end, or at once where the caller wants that."""
+    asked, run = await _start(params, ask, desk, stream=False)
+    options = asked.configuration
+    if options is None or not options.return_immediately:
+        while not run.ended:
+            await run.changed()
+    return {"task": _task(await _now(run, ask, desk), options.history_length if options else None)}
+
+
+async def stream(params: Params, ask: Ask, desk: Desk, framing: Framing) -> Stream:
+    """Ask the agent, and follow the task."""
+    _, run = await _start(params, ask, desk, stream=True)
+    return Stream(run=run, encoder=framing.encoder(run), at_once=True)
+
+
+async def get(params: Params, ask: Ask, desk: Desk) -> Params:
+    """One task."""
+    turn = await _find(params, ask, desk)
+    return _task(turn, _length(params.get("historyLength")))
+
+
+async def cancel(params: Params, ask: Ask, desk: Desk) -> Params:
+    """Stop a task that goes on."""
+    turn = await _find(params, ask, desk)
+    run = desk.conversations.runs.get(turn.id, ask.owner)
+    if run is None or run.ended:
+        raise A2AError(errors.NOT_CANCELABLE, f"The task {params['id']!r} does not go on any more.")
+    run.cancel()
+    while not run.ended:
+        await run.changed()
+    return _task(await _now(run, ask, desk), None)
+
+
+async def subscribe(params: Params, ask: Ask, desk: Desk, framing: Framing) -> Replay:
+    """Follow a task that goes on, from its start."""
+    turn = await _find(params, ask, desk)
+    run = desk.conversations.runs.get(turn.id, ask.owner)
+    if run is None or run.ended:
+        raise A2AError(
+            errors.UNSUPPORTED, f"The task {params['id']!r} does not go on any more: get it instead."
+        )
+    return Replay(run=run, encoder=framing.encoder(run))
+
+
+async def list_tasks(params: Params, ask: Ask, desk: Desk) -> Params:
+    """Tasks, newest first: all of a context, or without one those that this server has in memory."""
+    wanted = read_fields(params, ListTasks)
+    if not 1 <= wanted.page_size <= _LARGEST_PAGE:
+        raise RequestError(
+            f"pageSize is {wanted.page_size}; it has to be 1 to {_LARGEST_PAGE}.", param="pageSize"
+        )
+    turns = await _turns(wanted.context_id, ask, desk)
+    if wanted.status:
+        turns = [turn for turn in turns if state_of(ending_of(turn.events)) == wanted.status]
+    start = _offset(wanted.page_token)
+    page = turns[start : start + wanted.page_size]
+    end = start + len(page)
+    return {
+        "tasks": [_task(turn, wanted.history_length, artifacts=wanted.include_artifacts) for turn in page],
+        "nextPageToken": _token(end) if end < len(turns) else "",
+        "pageSize": wanted.page_size,
+        "totalSize": len(turns),
+    }
+
+
+async def no_push(params: Params, ask: Ask, desk: Desk) -> Params:
+    """Nothing is sent to addresses that a caller names."""
+    raise A2AError(errors.NO_PUSH, "This agent sends no push notifications: subscribe to the task instead.")
+
+
+async def no_extended_card(params: Params, ask: Ask, desk: Desk) -> Params:
+    """Everyone sees the same card."""
+    raise A2AError(errors.NO_EXTENDED_CARD, "The public card says all there is.")
+
+
+async def _start(params: Params, ask: Ask, desk: Desk, *, stream: bool) -> tuple[SendMessageRequest, Run]:
+    asked = read(params)
+    if asked.configuration is not None and asked.configuration.task_push_notification_config:
+        await no_push(params, ask, desk)
+    request = agent_request(asked, params, ask.headers, stream=stream)
+    if asked.message.task_id:
+        await _check_waits(asked, ask, desk)
+        latest = await _find({"id": asked.message.task_id}, ask, desk)
+        request.continues = latest.id
+    run = await desk.start(request)
+    if "x-on-disconnect" not in ask.headers:
+        run.on_disconnect = "continue"  # a task outlives who asked for it
+    return asked, run
+
+
+async def _check_waits(asked: SendMessageRequest, ask: Ask, desk: Desk) -> None:
+    turn = await _find({"id": asked.message.task_id}, ask, desk)
+    if asked.message.context_id and asked.message.context_id != turn.session_id:
+        raise RequestError("message.contextId is not that of the task.", param="message.contextId")
+    if state_of(ending_of(turn.events)) != INPUT_REQUIRED:
+        raise A2AError(
+            errors.UNSUPPORTED,
+            f"The task {asked.message.task_id!r} does not wait for a message: send it with the contextId alone.",
+        )
+
+
+async def _find(params: Params, ask: Ask, desk: Desk) -> Turn:
+    """The latest Run of a task: each answer to its questions is one more."""
+    task_id = params.get("id")
+    if not isinstance(task_id, str) or not task_id:
+        raise RequestError("id is missing: which task?", param="id")
+    first = await desk.conversations.find(task_id, ask.owner)
+    if first is None or first.request.protocol != "a2a":
+        raise A2AError(errors.TASK_NOT_FOUND, f"There is no task {task_id!r}.")
+    if state_of(ending_of(first.events)) != INPUT_REQUIRED:
+        return first
+    turns = await desk.conversations.store.session(first.scope, first.session_id)
+    answers = [turn.id for turn in turns if task_id_of(turn.id, turn.request) == task_id]
+    if not answers or answers[-1] == first.id:
+        return first
+    return await desk.conversations.find(answers[-1], ask.owner) or first
+
+
+async def _turns(context_id: str, ask: Ask, desk: Desk) -> Sequence[Turn]:
+    runs = [run for run in desk.conversations.runs.list(ask.owner) if run.request.protocol == "a2a"]
+    if not context_id:
+        return _latest([await _now(run, ask, desk) for run in runs])
+    asking = AgentRequest(messages=[], user_id=ask.headers.get("x-user-id"))
+    kept = await desk.conversations.store.session(scope_of(asking, ask.owner), context_id)
+    return _latest([turn for turn in reversed(kept) if turn.request.protocol == "a2a"])
+
+
+def _latest(turns: Sequence[Turn]) -> list[Turn]:
+    """Of each task its latest Run; newest first, as they are given."""
+    found: dict[str, Turn] = {}
+    for turn in turns:
+        found.setdefault(task_id_of(turn.id, turn.request), turn)
+    return list(found.values())
+
+
+async def _now(run: Run, ask: Ask, desk: Desk) -> Turn:
+    """A Run that is in memory, as it is at this moment."""
+    turn = await desk.conversations.find(run.id, ask.owner)
+    assert turn is not None
+    return turn
+
+
+def _task(turn: Turn, history_length: int | None, *, artifacts: bool = True) -> Params:
+    changed = turn.finished or turn.created
+    return task_of(
+        turn.id, turn.request, turn.events, changed, history_length=history_length, artifacts=artifacts
+    )
+
+
+def _length(value: object) -> int | None:
+    if value is None:
+        return None
+    try:
+        return max(int(str(value)), 0)
+    except ValueError:
+        raise RequestError(
+            f"historyLength is {value!r}; it has to be a number.", param="historyLength"
+        ) from None
+
+
+def _token(offset: int) -> str:
+    return base64.urlsafe_b64encode(str(offset).encode()).decode()
+
+
+def _offset(token: str) -> int:
+    if not token:
+        return 0
+    try:
+        return max(int(base64.urlsafe_b64decode(token)), 0)
+    except ValueError:
+        raise RequestError(f"pageToken {token!r} is none of this server's.", param="pageToken") from None
