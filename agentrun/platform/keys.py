@@ -34,8 +34,9 @@ class Keys:
         """The hashes and keys of today."""
         self._known = dict(known)
 
-    def __bool__(self) -> bool:
-        return bool(self._known)
+    def knows(self, text: str) -> bool:
+        """Whether it is one of them. An agent's callers may send keys that are not ours."""
+        return hash_of(text) in self._known
 
     def check(self, text: str | None, scope: Scope, runtime: str | None = None) -> Key:
         """The key, if it may do this now."""

@@ -143,6 +143,13 @@ class EndpointWish(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str | None = None
 
 
+class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Make the version and let nobody reach it yet: a gray release begins, and what may end it by itself."""
+
+    max_error_rate: float = 0.05
+    max_latency_ms: float | None = None
+
+
 class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a deploy asks for. `endpoints` are the ones that the file names; others are left as they are."""
 
@@ -152,7 +159,7 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     region: str = ""
     secrets: tuple[str, ...] = ()
     endpoints: tuple[EndpointWish, ...] = ()
-    hold: bool = False  # make the version and let nobody reach it yet: a gray release begins
+    hold: Hold | None = None
 
 
 class Testers(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -114,7 +114,7 @@ def _decide(wish: Deployment, definition: Definition, by: str, at: float, record
     after = endpoints.declared(
         wish.runtime, there, wish.endpoints, numbers, at=at, new_id=lambda: ids.new("ep-")
     )
-    release = _release(wish, there, latest, version, by, at) if is_new and wish.hold else None
+    release = _release(wish, there, latest, version, by, at) if is_new else None
     return _Change(
         _runtime(before, wish, at), version, is_new, tuple(after), tuple(_notes(there, after)), release
     )
@@ -133,10 +133,19 @@ def _release(
 ) -> Rollout | None:
     """The gray release that a held version begins; the first version of all has it all at once."""
     owner = traffic.owner_of(there)
-    if latest is None or owner is None:
+    if latest is None or owner is None or wish.hold is None:
         return None
     old = latest.number if owner.version is None else owner.version
-    return rollout.start(wish.runtime, old, version.number, id=ids.new("rel_"), by=by, at=at)
+    return rollout.start(
+        wish.runtime,
+        old,
+        version.number,
+        id=ids.new("rel_"),
+        by=by,
+        at=at,
+        max_error_rate=wish.hold.max_error_rate,
+        max_latency_ms=wish.hold.max_latency_ms,
+    )
 
 
 def _notes(before: list[Endpoint], after: list[Endpoint]) -> list[str]:

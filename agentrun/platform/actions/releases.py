@@ -54,15 +54,6 @@ async def start(
     return await _done(core, await core.records(begin))
 
 
-async def limit(core: Core, runtime: str, max_error_rate: float, max_latency_ms: float | None) -> None:
-    """What the running release's new version may do before it goes."""
-
-    def change(found: Rollout) -> Rollout:
-        return msgspec.structs.replace(found, max_error_rate=max_error_rate, max_latency_ms=max_latency_ms)
-
-    await core.records(partial(_step, runtime, change))
-
-
 async def test(core: Core, runtime: str, testers: Testers, *, by: str) -> Release:
     """Let testers in."""
     return await _next(core, runtime, partial(rollout.test, testers=testers, by=by, at=core.clock()))

@@ -1,0 +1,59 @@
+"""Progress: what an action says while it works, and what it ends with; one JSON value a line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from agentrun.errors import AgentRunError
+
+
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A remark, or the end: a result or an error."""
+
+    say: str | None = None
+    result: Any = None
+    error: dict[str, Any] | None = None
+
+
+async def progress(act: Callable[[Callable[[str], None]], Awaitable[Any]]) -> AsyncIterator[Progress]:
+    """Runs `act`; to leave the iteration cancels it."""
+    said: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def run() -> Any:
+        try:
+            return await act(said.put_nowait)
+        finally:
+            said.put_nowait(None)
+
+    task = asyncio.create_task(run())
+    try:
+        while (line := await said.get()) is not None:
+            yield Progress(say=line)
+        try:
+            yield Progress(result=await task)
+        except AgentRunError as error:
+            yield Progress(error=shape(error))
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def shape(error: AgentRunError) -> dict[str, Any]:
+    """An error as every JSON answer carries it."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "param": getattr(error, "param", None),
+        "status": status_of(error),
+        "run_id": None,
+    }
+
+
+def status_of(error: AgentRunError) -> int:
+    """What a caller has to mend is theirs to mend; only what is left is ours."""
+    return 400 if error.code in ("config_error", "missing_extra") else error.status

@@ -1,0 +1,54 @@
+"""Who may ask for what: this user over the Unix socket for all, others with a key for what its scopes say."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import TypeAlias
+
+from starlette.requests import HTTPConnection
+
+from agentrun.errors import PermissionDenied
+from agentrun.platform.gateway.callers import Caller
+from agentrun.platform.keys import Keys
+from agentrun.resources import Scope
+
+Guard: TypeAlias = "Callable[[HTTPConnection, Scope, str | None], str]"
+
+
+def of_socket(connection: HTTPConnection, scope: Scope, runtime: str | None) -> str:
+    """The socket's permissions have let only this user in."""
+    return getpass.getuser()
+
+
+def of_keys(keys: Keys) -> Guard:
+    """For an address that others reach too."""
+
+    def check(connection: HTTPConnection, scope: Scope, runtime: str | None) -> str:
+        if connection.headers.get("origin") is not None:
+            raise PermissionDenied("The control API is not for pages of other origins.")
+        scheme, _, text = connection.headers.get("authorization", "").partition(" ")
+        return keys.check(text.strip() if scheme.lower() == "bearer" else None, scope, runtime).name
+
+    return check
+
+
+def of_callers(keys: Keys, host: str) -> Callable[[str | None, str], Caller]:
+    """Who may call agents: on loopback everyone, elsewhere those with a key."""
+    public = not _is_loopback(host)
+
+    def admit(text: str | None, runtime: str) -> Caller:
+        if not public and (text is None or not keys.knows(text)):
+            return Caller()
+        key = keys.check(text, "invoke", runtime)
+        return Caller(key.name, key.trusted)
+
+    return admit
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

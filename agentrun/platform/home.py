@@ -1,0 +1,59 @@
+"""Home: where a platform keeps what it has, and how it is reached."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from agentrun import config
+from agentrun.errors import ConfigError
+
+_LONGEST_SOCKET = 100  # the kernel takes about 107 bytes
+DEFAULT_GATEWAY = "127.0.0.1:9010"
+
+
+class Home(msgspec.Struct, frozen=True):
+    """Folders and settings of one platform."""
+
+    folder: Path
+    store: str
+    gateway: tuple[str, int]
+    control: tuple[str, int] | None  # besides the Unix socket
+
+    @property
+    def socket(self) -> Path:
+        """The control API's, which only this user can reach."""
+        near = self.folder / "daemon.sock"
+        if len(str(near)) <= _LONGEST_SOCKET:
+            return near
+        mark = sha256(str(near).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"agentrun-{os.getuid()}" / f"{mark}.sock"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "daemon.log"
+
+
+def home(folder: Path | None = None) -> Home:
+    """The platform of this user, as the environment has it."""
+    named = config.environment("AGENTRUN_PLATFORM_HOME")
+    where = folder or (Path(named) if named else Path.home() / ".agentrun" / "platform")
+    where = where.absolute()
+    control = config.environment("AGENTRUN_PLATFORM_LISTEN")
+    return Home(
+        where,
+        config.environment("AGENTRUN_PLATFORM_STORE") or f"sqlite://{where / 'store.db'}",
+        _address("AGENTRUN_GATEWAY", config.environment("AGENTRUN_GATEWAY") or DEFAULT_GATEWAY),
+        _address("AGENTRUN_PLATFORM_LISTEN", control) if control else None,
+    )
+
+
+def _address(name: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"{name} is {text!r}.", hint="It is an address and a port: 127.0.0.1:9010.")
+    return host.strip("[]"), int(port)
