@@ -11,6 +11,9 @@ const shell = repl.start({
   input: new PassThrough(), output: new PassThrough(), prompt: '', terminal: false, useGlobal: true,
   ignoreUndefined: true, breakEvalOnSigint: true, replMode: repl.REPL_MODE_SLOPPY,
 });
+// errors that no callback gets go where the shell would print them
+shell._domain?.removeAllListeners('error');
+shell._domain?.on('error', (error) => finish(error));
 let current = 0;
 let count = 0;
 let finish = () => {};
@@ -43,6 +46,8 @@ function fail(error) {
 
 globalThis.display = (value) => tell('result', { data: bundle(value), main: false });
 
+function interrupted() { finish(new Error('Interrupted')); }
+
 function run(frame) {
   return new Promise((done) => {
     current = frame.id;
@@ -57,11 +62,14 @@ function run(frame) {
       tell('done', { count });
       done();
     };
+    // while code runs without a pause the shell listens for SIGINT itself, if nobody else does
+    process.removeListener('SIGINT', interrupted);
     shell.eval(`${frame.code}\n`, shell.context, `<cell ${count}>`, (error, value) => finish(error, value));
+    process.on('SIGINT', interrupted);
   });
 }
 
-process.on('SIGINT', () => finish(new Error('Interrupted')));
+process.on('SIGINT', interrupted);
 process.on('uncaughtException', (error) => finish(error));
 process.on('unhandledRejection', (error) => finish(error));
 

@@ -66,7 +66,7 @@ class Contexts:
     def _bash(self, cwd: str, env: Mapping[str, str], descriptors: list[int]) -> int:
         commands, status, out, err = descriptors
         # after SIGINT only an interactive bash goes on with the next line it reads
-        words = ["bash", "--noprofile", "--norc", "-i"]
+        words = ["bash", "--noprofile", "--norc", "--noediting", "-i"]
         quiet = {"PS1": "", "PS2": "", "PROMPT_COMMAND": f"{_STATUS}{status}", "HISTFILE": "", "TERM": "dumb"}
         return spawn.start(words, cwd, {**env, **quiet}, (commands, out, err), keep=[status])
 

@@ -192,17 +192,22 @@ def _restore(name: str, value: str | None) -> None:
 
 def _described(error: BaseException) -> dict[str, str]:
     """The error without the frames that are ours. Nothing it brings along can make this fail."""
-    frames = error.__traceback__
-    while frames is not None and os.path.dirname(frames.tb_frame.f_code.co_filename) == _HERE:
-        frames = frames.tb_next
-    ours_only = isinstance(error, SyntaxError) and frames is None
     try:
-        lines = traceback.format_exception(type(error), error, None if ours_only else frames)
-        value = str(error)
+        report = traceback.TracebackException.from_exception(error)
+        _without_ours(report)
+        text, value = "".join(report.format()), str(error)
     except BaseException:
-        lines, value = ["the traceback could not be written\n"], "?"
+        text, value = "The traceback could not be written.\n", "?"
     return {
         "name": display.clean(type(error).__name__),
         "value": display.clean(value)[: 1 << 16],
-        "traceback": display.clean("".join(lines))[-(1 << 18) :],
+        "traceback": display.clean(text)[-(1 << 18) :],
     }
+
+
+def _without_ours(report: traceback.TracebackException | None) -> None:
+    while report is not None:
+        report.stack = traceback.StackSummary.from_list(
+            [frame for frame in report.stack if os.path.dirname(frame.filename) != _HERE]
+        )
+        report = report.__cause__ or report.__context__

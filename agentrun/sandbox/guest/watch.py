@@ -19,8 +19,8 @@ _CHANGES = {
     _CREATED: "created",
     _CLOSE_WRITE: "modified",
     _DELETED: "removed",
-    _MOVED_FROM: "removed",
-    _MOVED_TO: "renamed",
+    _MOVED_FROM: "renamed",
+    _MOVED_TO: "created",
 }
 _MOST = 1000
 

@@ -31,14 +31,18 @@ def main(spec: str) -> None:
 
     call("unshare", libc.unshare(_NEW_NS))
     mount("none", "/", "", _REC | _PRIVATE, "")
+    # opened first, for some may be where the staging place will be
+    sources = [os.open(source, os.O_PATH) for source in wanted["sources"]]
     mount("tmpfs", PLACE, "tmpfs", _NOSUID, "mode=0755,size=1m")
-    for number, source in enumerate(wanted["sources"]):
+    for number, source in enumerate(f"/proc/self/fd/{opened}" for opened in sources):
         target = f"{PLACE}/{number}"
         if os.path.isdir(source):
             os.mkdir(target)
         else:
             os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
         mount(source, target, "", _BIND | _REC, "")
+    for opened in sources:
+        os.close(opened)
     os.chdir("/")
     os.setgroups([])
     os.setresgid(wanted["uid"], wanted["uid"], wanted["uid"])
