@@ -62,6 +62,24 @@ class Conversations:
             await self.store.delete_turn(owner, turn.id)
             raise
 
+    def start_now(
+        self,
+        agent: Agent,
+        request: AgentRequest,
+        *,
+        owner: str = "",
+        request_id: str = "",
+        on_disconnect: OnDisconnect = "cancel",
+    ) -> Run | None:
+        """Start a Run that has to wait for nothing: it has its place, and no session. Others are for `start`."""
+        if request.session_id is not None or request.continues is not None or request.kept:
+            return None
+        if not self.runs.has_room():
+            return None
+        return self.runs.start_now(
+            agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect
+        )
+
     async def find(self, run_id: str, owner: str) -> Turn | None:
         """What is known of a Run: one that goes on or has just ended as it is now, an older one as it was kept."""
         run = self.runs.get(run_id, owner)

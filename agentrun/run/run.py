@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import structs
 
 from agentrun.agent import Agent
+from agentrun.errors import AgentRunError
 from agentrun.events import Loose, Reason, RunFailed, RunFinished, RunStarted, Usage
 from agentrun.ledger import Ledger, Spent, start_listening, stop_listening
 from agentrun.messages import AgentRequest
@@ -61,7 +62,7 @@ class Run:
     """
 
     __slots__ = (
-        "_agent", "_cancel_reason", "_completer", "_heard", "_inbox", "_listener", "_noticed", "_nudged", "_nudged_at", "_runs",
+        "_agent", "_cancel_reason", "_completer", "_inbox", "_listeners", "_noticed", "_nudged", "_nudged_at", "_runs",
         "_stop", "_stops", "_waiters", "closing", "created", "ended", "ending", "error", "finished", "first_output",
         "held_up", "id", "ledger", "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
     )  # fmt: skip
@@ -88,7 +89,7 @@ class Run:
         self.closing = False
         self.ended = False
         self.ending: RunFinished | RunFailed | None = None
-        self.error: BaseException | None = None
+        self.error: AgentRunError | None = None
         self.usage: Usage | None = None
         self.ledger: Ledger | None = None  # once a model was called by name
         self.readers = 0
@@ -100,8 +101,7 @@ class Run:
         self._inbox: deque[Loose | _End] = deque()
         self._noticed = False  # the server's loop knows that there is something in the inbox
         self._waiters: list[asyncio.Future[None]] | None = None
-        self._listener: Callable[[], bool] | None = None
-        self._heard: asyncio.Future[None] | None = None
+        self._listeners: tuple[Callable[[], object], ...] = ()
         self._nudged = False
         self._nudged_at = 0.0
         self._stop: Callable[[], object] | None = None  # cancels the agent's task, where it has one
@@ -287,17 +287,17 @@ class Run:
             self._waiters.append(waiter)
         await waiter
 
-    async def listen(self, listener: Callable[[], bool]) -> None:
-        """Have `listener` called whenever `changed` would return, until it gives False. There can be one at a time."""
-        self._listener, self._heard = listener, self._runs.create_future()
-        try:
-            await self._heard
-        finally:
-            self._listener = self._heard = None
+    def follow(self, listener: Callable[[], object]) -> None:
+        """Have `listener` called whenever `changed` would return. It must not raise."""
+        self._listeners += (listener,)
 
-    @property
-    def listened(self) -> bool:
-        return self._listener is not None
+    def unfollow(self, listener: Callable[[], object]) -> None:
+        """Not any more."""
+        listeners = self._listeners
+        if len(listeners) == 1 and listeners[0] == listener:
+            self._listeners = ()
+        else:
+            self._listeners = tuple(one for one in listeners if one != listener)
 
     def read_to(self) -> int:
         """A reader has read all there is: the index that comes next."""
@@ -316,8 +316,9 @@ class Run:
 
     def nudge(self, silence_s: float, now: float) -> None:
         """Wake readers though nothing happened for so long, that they can say they are alive."""
-        waits = self._waiters is not None or self._listener is not None
-        if waits and now - max(self._nudged_at, self.last_output) > silence_s:
+        if (self._listeners or self._waiters is not None) and now - max(
+            self._nudged_at, self.last_output
+        ) > silence_s:
             self._nudged, self._nudged_at = True, now
             self._wake()
 
@@ -342,10 +343,8 @@ class Run:
             self.cancel()
 
     def _wake(self) -> None:
-        if self._listener is not None and not self._listener() and self._heard is not None:
-            self._listener = None
-            if not self._heard.done():
-                self._heard.set_result(None)
+        for listener in self._listeners:
+            listener()
         waiters = self._waiters
         if waiters is None:
             return
@@ -358,8 +357,12 @@ class Run:
         if self._cancel_reason is not None:
             return completer.fail(self._cancel_reason)
         if end.error is not None and not self.closing:
-            self.error = end.error
-            return completer.fail(self._runs.describe(end.error, self))
+            failed = self._runs.describe(end.error, self)
+            if isinstance(end.error, AgentRunError):
+                self.error = end.error
+                # its frames would keep the request, and its connection, for as long as the Run is kept
+                end.error.__traceback__ = end.error.__context__ = None
+            return completer.fail(failed)
         if end.error is not None:
             logger.warning("run %s: the agent raised on being cancelled", self.id, exc_info=end.error)
         reason: Reason | None = "cancelled" if end.cancelled or self.closing else None

@@ -104,12 +104,31 @@ class Runs:
         run_id: str | None = None,
     ) -> Run:
         """Start a Run, after waiting for a free place if all are taken, unless `gone` comes to its end before."""
+        if not self.has_room():
+            await self._wait_for_place(gone)
+        return self.start_now(
+            agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect, run_id=run_id
+        )
+
+    def has_room(self) -> bool:
+        """Whether a Run need not wait for its place."""
         if self.draining:
             raise Unavailable("The server is shutting down.", headers={"retry-after": "1"})
+        return len(self.active) + self._granted < self.limits.max_runs and not self.queue
+
+    def start_now(
+        self,
+        agent: Agent,
+        request: AgentRequest,
+        *,
+        owner: str = "",
+        request_id: str = "",
+        on_disconnect: OnDisconnect = "cancel",
+        run_id: str | None = None,
+    ) -> Run:
+        """Start a Run that has its place."""
         if self._loop is None:
             self.open()
-        if len(self.active) + self._granted >= self.limits.max_runs or self.queue:
-            await self._wait_for_place(gone)
         run = Run(
             self,
             agent,

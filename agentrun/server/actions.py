@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from functools import partial
 
-from agentrun.protocols import Action, Answer, Ask, Desk, Protocol, Replay, Reply, Stream
+from agentrun import protocols
+from agentrun.protocols import Action, Answer, Ask, Desk, Protocol, Reply
 from agentrun.run.runs import Gone
 from agentrun.server.admission import Admission
-from agentrun.server.answer import refuse, stream, told, whole
+from agentrun.server.answer import Stream, Whole, refuse
 from agentrun.server.auth import Keys
 from agentrun.server.http import (
+    Connection,
     Disconnected,
     Headers,
     RawHeaders,
     Receive,
     Scope,
     Send,
-    answer,
     check_content_type,
+    check_length,
     query_of,
     read_body,
     request_id_of,
 )
 from agentrun.server.numbered import replay_numbered
+from agentrun.server.pipe import AsgiPipe
 
 
 class ActionEndpoint:
@@ -41,18 +44,23 @@ class ActionEndpoint:
         sent = Headers(scope["headers"])
         request_id = request_id_of(sent)
         headers: RawHeaders = [(b"x-request-id", request_id.encode()), *self._protocol.headers]
+        pipe = AsgiPipe(receive, send)
         try:
-            given = await self._act(scope, receive, sent, request_id)
+            given = await self._act(scope, receive, sent, request_id, pipe)
         except (Disconnected, Gone):
             return
         except Exception as error:
-            await refuse(send, self._protocol, told(error, request_id), headers)
-            return
-        await self._give(given, receive, send, headers)
+            refuse(pipe, self._protocol, error, headers, request_id)
+        else:
+            self._give(given, pipe, headers)
+        await pipe.pump()
 
-    async def _act(self, scope: Scope, receive: Receive, sent: Headers, request_id: str) -> Answer:
+    async def _act(
+        self, scope: Scope, receive: Receive, sent: Headers, request_id: str, pipe: AsgiPipe
+    ) -> Answer:
         owner = self._keys.owner(sent) if self._action.secured else ""
-        body = await read_body(sent, receive, self._max_body_bytes)
+        check_length(sent, self._max_body_bytes)
+        body = await read_body(receive, self._max_body_bytes)
         if body and self._protocol.json_only:
             check_content_type(sent)
         ask = Ask(
@@ -60,27 +68,24 @@ class ActionEndpoint:
         )
         start = partial(
             self._admission.start,
-            scope=scope,
-            receive=receive,
-            body=body,
+            connection=Connection(scope, receive, body),
             headers=sent,
             owner=owner,
             request_id=request_id,
+            gone=pipe.left,
         )
         return await self._action.act(ask, Desk(conversations=self._admission.conversations, start=start))
 
-    async def _give(self, given: Answer, receive: Receive, send: Send, headers: RawHeaders) -> None:
+    def _give(self, given: Answer, pipe: AsgiPipe, headers: RawHeaders) -> None:
         if isinstance(given, Reply):
             headers += [(name.encode(), value.encode()) for name, value in given.headers.items()]
             headers.append((b"content-type", given.media_type.encode()))
-            await answer(send, given.status, headers, given.body)
+            pipe.answer(given.status, headers, given.body)
             return
         headers.append((b"x-run-id", given.run.id.encode()))
-        if isinstance(given, Replay):
-            run, encoder, after = given.run, given.encoder, given.after
-            await replay_numbered(run, self._protocol, encoder, after, receive, send, headers)
-        elif isinstance(given, Stream):
-            run, encoder, at_once = given.run, given.encoder, given.at_once
-            await stream(run, self._protocol, encoder, receive, send, headers, 0.0, at_once=at_once)
+        if isinstance(given, protocols.Replay):
+            replay_numbered(given.run, self._protocol, given.encoder, given.after, pipe, headers)
+        elif isinstance(given, protocols.Stream):
+            Stream(given.run, self._protocol, given.encoder, pipe, headers).begin(at_once=given.at_once)
         else:
-            await whole(given.run, self._protocol, given.encoder, receive, send, headers, 0.0)
+            Whole(given.run, self._protocol, given.encoder, pipe, headers).begin()

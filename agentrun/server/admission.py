@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from agentrun.agent import Agent
 from agentrun.errors import RequestError
 from agentrun.messages import AgentRequest
 from agentrun.run import Conversations, Run
 from agentrun.run.run import OnDisconnect
-from agentrun.server.answer import disconnected
 from agentrun.server.catalog import Catalog
-from agentrun.server.http import Connection, Headers, Receive, Scope
 
 
 class Admission:
@@ -30,30 +29,45 @@ class Admission:
         self._catalog = catalog
         self._on_disconnect: OnDisconnect = on_disconnect
 
+    def start_now(
+        self,
+        request: AgentRequest,
+        *,
+        connection: Any,
+        headers: Mapping[str, str],
+        owner: str,
+        request_id: str,
+    ) -> Run | None:
+        """Start the Run that answers `request`; None where that has to wait for something, as `start` does."""
+        self._catalog.check(request.model)
+        request.connection = connection
+        return self.conversations.start_now(
+            self._agent, request, owner=owner, request_id=request_id, on_disconnect=self._policy(headers)
+        )
+
     async def start(
         self,
         request: AgentRequest,
         *,
-        scope: Scope,
-        receive: Receive,
-        body: bytes,
-        headers: Headers,
+        connection: Any,
+        headers: Mapping[str, str],
         owner: str,
         request_id: str,
+        gone: Callable[[], Awaitable[None]],
     ) -> Run:
-        """Start the Run that answers `request`, which came over this connection."""
+        """Start the Run that answers `request`, when it has its place, unless its client has gone before."""
         self._catalog.check(request.model)
-        request.connection = Connection(scope, receive, body)
+        request.connection = connection
         return await self.conversations.start(
             self._agent,
             request,
             owner=owner,
             request_id=request_id,
             on_disconnect=self._policy(headers),
-            gone=partial(disconnected, receive),
+            gone=gone,
         )
 
-    def _policy(self, headers: Headers) -> OnDisconnect:
+    def _policy(self, headers: Mapping[str, str]) -> OnDisconnect:
         asked = headers.get("x-on-disconnect")
         if asked is None:
             return self._on_disconnect

@@ -1,4 +1,7 @@
-"""Answers: a Run's events, encoded, over HTTP: whole, or as a stream while they come."""
+"""Answers: a Run's events, encoded: whole, as a stream while they come, or again.
+
+An answer is called by its Run whenever there is more, and writes within that call: no task has to be woken for it.
+"""
 
 from __future__ import annotations
 
@@ -6,215 +9,241 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
-from typing import Protocol as Shape
 
 from agentrun.errors import AgentRunError
 from agentrun.events import AnyEvent, RunFailed
 from agentrun.protocols import Encoder, Protocol
 from agentrun.run import Run
-from agentrun.server.http import RawHeaders, Receive, Send, answer
+from agentrun.server.http import RawHeaders
+from agentrun.server.pipe import Pipe
 
 logger = logging.getLogger(__name__)
 _SILENT_FRAMES = 4  # after so many heartbeats in a row one is a real chunk: some clients count only these
 _JSON = (b"content-type", b"application/json")
 _STREAM = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+_NONE: RawHeaders = []
 _STATUS = {"timeout": 504, "server_shutdown": 503}
 
 
-async def refuse(send: Send, protocol: Protocol, error: AgentRunError, headers: RawHeaders) -> None:
+def refuse(pipe: Pipe, protocol: Protocol, error: Exception, headers: RawHeaders, request_id: str) -> None:
     """Answer with an error, in the protocol's shape."""
-    extra: dict[str, str] = getattr(error, "headers", {})
-    headers += [(name.encode(), value.encode()) for name, value in extra.items()]
-    headers.append(_JSON)
-    await answer(send, error.status, headers, protocol.error(error))
+    told = _told(error, request_id)
+    extra: dict[str, str] = getattr(told, "headers", {})
+    headers = [*headers, *((name.encode(), value.encode()) for name, value in extra.items()), _JSON]
+    pipe.answer(told.status, headers, protocol.error(told))
 
 
-async def whole(
-    run: Run,
-    protocol: Protocol,
-    encoder: Encoder,
-    receive: Receive,
-    send: Send,
-    headers: RawHeaders,
-    grace_s: float,
-) -> None:
-    """Wait for the Run's end, then answer with all of it."""
-    run.readers += 1
-    watch = _Watch(run, receive, _pipe_of(send), grace_s)
-    start = watch.start
-    run.soon(start)  # most answers are there before
-    try:
-        while not run.ended:
-            await run.changed()
-    finally:
-        run.never_mind(start)
-        watch.stop()
-    if isinstance(run.ending, RunFailed):
-        await _fail(run, run.ending, protocol, send, headers)
-        return
-    try:
-        body = encoder.fold(run.log.since(0))
-    except Exception as error:
-        await _fail(run, unwritable(run, error), protocol, send, headers)
-        return
-    headers += [_JSON, _time_taken(run)]
-    await answer(send, 200, headers, body)
+class _Answer:
+    """One reader of a Run. While it reads, the Run goes on; when the client of the last one goes, the Run may end."""
+
+    __slots__ = ("_encoder", "_grace_s", "_headers", "_left", "_pipe", "_protocol", "_run")
+
+    def __init__(
+        self,
+        run: Run,
+        protocol: Protocol,
+        encoder: Encoder,
+        pipe: Pipe,
+        headers: RawHeaders,
+        grace_s: float = 0.0,
+    ) -> None:
+        self._run = run
+        self._protocol = protocol
+        self._encoder = encoder
+        self._pipe = pipe
+        self._headers = headers
+        self._grace_s = grace_s  # for which a client that has gone may be back
+        self._left = False
+
+    def begin(self) -> None:
+        """Write what there is, and the rest when it comes."""
+        run, pipe = self._run, self._pipe
+        run.readers += 1
+        if not run.ended:
+            run.follow(self.advance)
+            pipe.on_gone, pipe.on_room = self._gone, self.advance
+            if pipe.disconnected:
+                self._gone()
+        self.advance()
+
+    def advance(self) -> None:
+        raise NotImplementedError
+
+    def _fail(self, ending: RunFailed) -> None:
+        """The agent had begun, so a client's retry would run it again: it is asked not to."""
+        self._close()
+        run = self._run
+        headers = [*self._headers, (b"x-should-retry", b"false")]
+        refuse(self._pipe, self._protocol, failure(run, ending), headers, run.request_id)
+
+    def _close(self) -> None:
+        self._run.unfollow(self.advance)
+        self._pipe.on_gone = self._pipe.on_room = None
+        self._leave()
+
+    def _gone(self) -> None:
+        if self._grace_s:  # a retry may be on its way
+            asyncio.get_running_loop().call_later(self._grace_s, self._leave)
+        else:
+            self._close()
+
+    def _leave(self) -> None:
+        if not self._left:
+            self._left = True
+            self._run.leave()
 
 
-async def stream(
-    run: Run,
-    protocol: Protocol,
-    encoder: Encoder,
-    receive: Receive,
-    send: Send,
-    headers: RawHeaders,
-    grace_s: float,
-    *,
-    at_once: bool = False,
-) -> None:
-    """Send events as they come. Unless it is to begin `at_once`, the status is decided by the first thing that happens,
-    a long silence included.
-    """
-    run.readers += 1
-    pipe = _pipe_of(send)
-    watch = _Watch(run, receive, pipe, grace_s)
-    watch.start()
-    encode = encoder.encode
-    started, silences, index = False, 0, 0
-    try:
-        while True:
-            batch = run.log.since(index)
-            if started and not batch:
-                if run.ended:
-                    break
-                if run.silent():
-                    silences += 1
-                    beat = encoder.heartbeat(silent_chunk=silences % _SILENT_FRAMES == 0)
-                    await send({"type": "http.response.body", "body": beat, "more_body": True})
-                elif pipe is not None and not run.listened:
-                    before, index = index, await _push(run, index, encode, pipe)
-                    silences = 0 if index > before else silences
-                else:
-                    await run.changed()
-                continue
-            if not started and not at_once:
-                if index + len(batch) == 1 and not run.silent():
-                    await run.changed()
-                    continue
-                if len(run.log) == 2 and isinstance(run.ending, RunFailed):
-                    await _fail(run, run.ending, protocol, send, headers)
-                    return
-            frames: list[bytes] = []
-            failed: RunFailed | None = None
-            try:
-                frames.extend(map(encode, batch))
-            except Exception as error:
-                failed = unwritable(run, error)
-                if not started:
-                    await _fail(run, failed, protocol, send, headers)
-                    return
-                frames.append(encode(failed))
-            if not started:
-                started = True
-                watch.grace_s = 0.0  # a client that has its status does not retry any more
-                headers += [(b"content-type", protocol.media_type.encode()), _time_taken(run)]
-                await send({"type": "http.response.start", "status": 200, "headers": headers + _STREAM})
-            index, silences = run.read_to(), 0
-            await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
-            del batch, frames  # or a silent stream would hold on to them
-            if failed is not None:
-                break
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    finally:
-        watch.stop()
+class Whole(_Answer):
+    """All of it, at the Run's end."""
 
+    __slots__ = ()
 
-class _Pipe(Shape):
-    """A connection that takes bytes without being awaited, while it is `writable`, and says when it is `disconnected`."""
-
-    disconnected: bool
-    on_gone: Callable[[], None] | None
-
-    @property
-    def writable(self) -> bool: ...
-
-    def push(self, body: bytes) -> None: ...
-
-
-def _pipe_of(send: Send) -> _Pipe | None:
-    """The connection that `send` belongs to, if nothing stands between and it is one of ours."""
-    pipe: Any = getattr(send, "__self__", None)
-    return pipe if hasattr(pipe, "push") else None
-
-
-async def _push(run: Run, index: int, encode: Callable[[AnyEvent], bytes], pipe: _Pipe) -> int:
-    """Write events within the call that brings them, with no task to be woken: a third of a lone token's way. Gives how
-    far it came: to the Run's end, a connection that is full, an event that cannot be encoded, or a sign of life.
-    """
-
-    def more() -> bool:
-        nonlocal index
-        batch = run.log.since(index)
-        if not batch or not pipe.writable:
-            return False
+    def advance(self) -> None:
+        run = self._run
+        if not run.ended:
+            run.read_to()
+            return
+        if isinstance(run.ending, RunFailed):
+            self._fail(run.ending)
+            return
         try:
-            body = encode(batch[0]) if len(batch) == 1 else b"".join(map(encode, batch))
-        except Exception:  # the caller comes upon it again
+            body = self._encoder.fold(run.log.since(0))
+        except Exception as error:
+            self._fail(unwritable(run, error))
+            return
+        self._close()
+        self._headers += (_JSON, _time_taken(run))
+        self._pipe.answer(200, self._headers, body)
+
+
+class Stream(_Answer):
+    """Events as they come. Unless it is to begin `at_once`, the status is decided by the first thing that happens, a long
+    silence included.
+    """
+
+    __slots__ = ("_at_once", "_index", "_silences", "_started")
+
+    def begin(self, *, at_once: bool = False) -> None:
+        self._index = self._silences = 0
+        self._started = False
+        self._at_once = at_once
+        super().begin()
+
+    def advance(self) -> None:
+        run = self._run
+        if self._left or not self._pipe.writable:
+            return
+        batch = run.log.since(self._index)
+        if not self._started:
+            if not (self._at_once or self._decided(batch)):
+                return
+        elif not batch:
+            if run.ended:
+                self._close()
+                self._pipe.push(b"", end=True)
+            elif run.silent():
+                self._silences += 1
+                silent_chunk = self._silences % _SILENT_FRAMES == 0
+                self._pipe.push(self._encoder.heartbeat(silent_chunk=silent_chunk))
+            return
+        frames: list[bytes] = []
+        failed: RunFailed | None = None
+        try:
+            frames.extend(map(self._encoder.encode, batch))
+        except Exception as error:
+            failed = unwritable(run, error)
+            if not self._started:
+                self._fail(failed)
+                return
+            frames.append(self._encoder.encode(failed))
+        if not self._started:
+            self._start()
+        self._index, self._silences = run.read_to(), 0
+        over = failed is not None or run.ended
+        if over:
+            self._close()
+        body = b"".join(frames)
+        if body or over:
+            self._pipe.push(body, end=over)
+
+    def _decided(self, batch: list[AnyEvent]) -> bool:
+        """Whether it is known what the status will be; an early failure is answered at once."""
+        run = self._run
+        if self._index + len(batch) == 1 and not run.silent():
+            run.read_to()
             return False
-        index = run.read_to()
-        if body:
-            pipe.push(body)
-        return not run.ended
+        if len(run.log) == 2 and isinstance(run.ending, RunFailed):
+            self._fail(run.ending)
+            return False
+        return True
 
-    await run.listen(more)
-    return index
-
-
-async def replay(
-    run: Run,
-    frame: Callable[[int, AnyEvent], bytes],
-    heartbeat: bytes,
-    after: int,
-    media_type: str,
-    receive: Receive,
-    send: Send,
-    headers: RawHeaders,
-) -> None:
-    """Send the events after index `after`, and go on as they come. Reading so neither keeps a Run going nor ends it."""
-    headers = [*headers, (b"content-type", media_type.encode()), *_STREAM]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    gone = asyncio.get_running_loop().create_task(disconnected(receive))
-    index = after + 1
-    try:
-        while not gone.done():
-            frames: list[bytes] = []
-            try:
-                frames.extend(frame(last, event) for last, event in run.log.numbered(index))
-            except Exception as error:
-                frames.append(frame(len(run.log), unwritable(run, error)))
-                await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
-                break
-            index = max(index, len(run.log))
-            if frames:
-                await send({"type": "http.response.body", "body": b"".join(frames), "more_body": True})
-            elif run.ended:
-                break
-            else:
-                more = asyncio.ensure_future(run.changed())
-                await asyncio.wait((more, gone), return_when=asyncio.FIRST_COMPLETED)
-                more.cancel()
-                if index == len(run.log) and not run.ended:
-                    await send({"type": "http.response.body", "body": heartbeat, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    finally:
-        gone.cancel()
+    def _start(self) -> None:
+        self._started = True
+        self._grace_s = 0.0  # a client that has its status does not retry any more
+        self._headers += (
+            (b"content-type", self._protocol.media_type.encode()),
+            _time_taken(self._run),
+            *_STREAM,
+        )
+        self._pipe.start(200, self._headers)
+        self._headers = _NONE
 
 
-async def disconnected(receive: Receive) -> None:
-    """Wait until the client has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+class Replay:
+    """The events after index `after`, and on as they come. Reading so neither keeps a Run going nor ends it."""
+
+    def __init__(
+        self,
+        run: Run,
+        frame: Callable[[int, AnyEvent], bytes],
+        heartbeat: bytes,
+        after: int,
+        pipe: Pipe,
+        headers: RawHeaders,
+        media_type: str,
+    ) -> None:
+        self._run = run
+        self._frame = frame
+        self._heartbeat = heartbeat
+        self._index = after + 1
+        self._pipe = pipe
+        self._headers: RawHeaders = [*headers, (b"content-type", media_type.encode()), *_STREAM]
+
+    def begin(self) -> None:
+        """Write what there is, and the rest when it comes."""
+        self._pipe.start(200, self._headers)
+        self._pipe.on_gone, self._pipe.on_room = self._close, self._more
+        if not self._run.ended:
+            self._run.follow(self._changed)
+        if not self._more():
+            self._pipe.push(b"")  # the head
+
+    def _changed(self) -> None:
+        if not self._more() and self._pipe.writable:
+            self._pipe.push(self._heartbeat)
+
+    def _more(self) -> bool:
+        """Whether there was something to write."""
+        run = self._run
+        if not self._pipe.writable:
+            return False
+        frames: list[bytes] = []
+        over = run.ended
+        try:
+            frames.extend(self._frame(last, event) for last, event in run.log.numbered(self._index))
+        except Exception as error:
+            frames.append(self._frame(len(run.log), unwritable(run, error)))
+            over = True
+        self._index = max(self._index, len(run.log))
+        if over:
+            self._close()
+        if frames or over:
+            self._pipe.push(b"".join(frames), end=over)
+        return bool(frames) or over
+
+    def _close(self) -> None:
+        self._run.unfollow(self._changed)
+        self._pipe.on_gone = self._pipe.on_room = None
 
 
 def unwritable(run: Run, error: Exception) -> RunFailed:
@@ -227,14 +256,14 @@ def unwritable(run: Run, error: Exception) -> RunFailed:
 
 def failure(run: Run, ending: RunFailed) -> AgentRunError:
     """Why the Run failed, as an error with its HTTP status."""
-    if isinstance(run.error, AgentRunError):
+    if run.error is not None:
         return run.error
     error = AgentRunError(ending.message, code=ending.code)
     error.status = _STATUS.get(ending.code, 500)
     return error
 
 
-def told(error: Exception, request_id: str) -> AgentRunError:
+def _told(error: Exception, request_id: str) -> AgentRunError:
     """What the caller is told of an exception: all of our own errors, of others only the type."""
     if isinstance(error, AgentRunError):
         return error
@@ -242,57 +271,5 @@ def told(error: Exception, request_id: str) -> AgentRunError:
     return AgentRunError(f"The server failed with {type(error).__name__}.", code="internal_error")
 
 
-async def _fail(run: Run, ending: RunFailed, protocol: Protocol, send: Send, headers: RawHeaders) -> None:
-    """The agent had begun, so a client's retry would run it again: it is asked not to."""
-    headers.append((b"x-should-retry", b"false"))
-    await refuse(send, protocol, failure(run, ending), headers)
-
-
 def _time_taken(run: Run) -> tuple[bytes, bytes]:
     return b"openai-processing-ms", b"%d" % ((time.time() - run.created) * 1000)
-
-
-class _Watch:
-    """Waits for the client to go away, and takes its reader from the Run then."""
-
-    __slots__ = ("_left", "_pipe", "_receive", "_run", "_task", "grace_s")
-
-    def __init__(self, run: Run, receive: Receive, pipe: _Pipe | None, grace_s: float) -> None:
-        self._run = run
-        self._receive = receive
-        self._pipe = pipe
-        self.grace_s = grace_s
-        self._task: asyncio.Task[None] | None = None
-        self._left = False
-
-    def start(self) -> None:
-        if self._left or self._run.ended:
-            return
-        if self._pipe is None:
-            self._task = asyncio.get_running_loop().create_task(self._wait())
-        elif self._pipe.disconnected:
-            self._gone()
-        else:
-            self._pipe.on_gone = self._gone
-
-    def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        if self._pipe is not None:
-            self._pipe.on_gone = None
-        self._leave()
-
-    async def _wait(self) -> None:
-        await disconnected(self._receive)
-        self._gone()
-
-    def _gone(self) -> None:
-        if self.grace_s:  # as a reader: a retry may be on its way
-            asyncio.get_running_loop().call_later(self.grace_s, self._leave)
-        else:
-            self._leave()
-
-    def _leave(self) -> None:
-        if not self._left:
-            self._left = True
-            self._run.leave()

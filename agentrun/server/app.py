@@ -16,6 +16,7 @@ from agentrun.protocols import Protocol
 from agentrun.protocols.openai_errors import error_body
 from agentrun.server import openapi
 from agentrun.server.docs_page import page
+from agentrun.server.endpoint import ProtocolEndpoint
 from agentrun.server.http import ASGIApp, Headers, Receive, Scope, Send, request_id_of
 from agentrun.server.resources import Resources
 from agentrun.utils.json import dumps
@@ -27,7 +28,7 @@ class AgentRunApp(FastAPI):
 
     def __init__(
         self,
-        endpoints: Mapping[str, ASGIApp],
+        endpoints: Mapping[str, ProtocolEndpoint],
         actions: Sequence[tuple[str, str, ASGIApp]],
         resources: Resources,
         protocols: Sequence[Protocol],
@@ -44,7 +45,9 @@ class AgentRunApp(FastAPI):
             docs_url=None,
             redoc_url=None,
         )
-        self._direct = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
+        plain = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
+        self._direct = plain
+        self.direct = {path.encode(): endpoint for path, endpoint in plain.items()}  # for our own HTTP
         self._documented = lambda: [
             openapi.of_protocols(protocols, prefixes, secured=secured),
             openapi.of_resources(resources.table, secured=secured),

@@ -13,9 +13,10 @@ from starlette.requests import Request
 
 from agentrun.errors import RequestError, TooLarge, TooSlow
 from agentrun.utils import ids
+from agentrun.utils.log import redact
 
 _REQUEST_ID = re.compile(r"[\w.:@/+=-]{1,128}", re.ASCII)
-_BODY_TIME_S = 60.0  # for what does not come with the headers
+BODY_TIME_S = 60.0  # for what does not come with the headers
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -53,33 +54,42 @@ class Connection:
         return request
 
 
-async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
-    """The request's body, refused as soon as it is known to be too large."""
+def check_length(headers: Headers, limit: int) -> None:
+    """Whether the body that is announced may come."""
     declared = headers.get("content-length")
     if declared is not None and (not declared.isdigit() or int(declared) > limit):
-        raise _too_large(limit)
+        raise too_large(limit)
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The request's body, refused as soon as it is known to be too large."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Disconnected
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
         if len(body) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         return body
     pieces, size = [body], len(body)
-    deadline = time.monotonic() + _BODY_TIME_S
+    deadline = time.monotonic() + BODY_TIME_S
     while message.get("more_body"):
         try:
             message = await asyncio.wait_for(receive(), deadline - time.monotonic())
         except asyncio.TimeoutError:
-            raise TooSlow(f"The body did not come within {_BODY_TIME_S:g} s.") from None
+            raise too_slow() from None
         if message["type"] == "http.disconnect":
             raise Disconnected
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
     return b"".join(pieces)
+
+
+def too_slow() -> TooSlow:
+    """A client that does not send what it announced."""
+    return TooSlow(f"The body did not come within {BODY_TIME_S:g} s.")
 
 
 def query_of(scope: Scope) -> dict[str, str]:
@@ -87,17 +97,10 @@ def query_of(scope: Scope) -> dict[str, str]:
     return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
-def _too_large(limit: int) -> RequestError:
+def too_large(limit: int) -> RequestError:
     return TooLarge(
         f"The body is larger than {limit:,} bytes.", hint="The server's setting is max_body_bytes."
     )
-
-
-async def answer(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:
-    """Send a whole answer."""
-    headers.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def check_content_type(headers: Headers) -> None:
@@ -116,6 +119,8 @@ def check_content_type(headers: Headers) -> None:
 
 
 def request_id_of(headers: Headers) -> str:
-    """The caller's id for this request, if it is a plain one; else a new one."""
+    """The caller's id for this request, if it is a plain one that looks like no secret; else a new one."""
     sent = headers.get("x-request-id")
-    return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else ids.new("req_")
+    if sent is not None and _REQUEST_ID.fullmatch(sent) and redact(sent) == sent:
+        return sent
+    return ids.new("req_")

@@ -9,8 +9,9 @@ from msgspec import structs
 from agentrun.events import AnyEvent, PartDelta
 from agentrun.protocols import Encoder, Protocol
 from agentrun.run import Run
-from agentrun.server.answer import replay
-from agentrun.server.http import RawHeaders, Receive, Send
+from agentrun.server.answer import Replay
+from agentrun.server.http import RawHeaders
+from agentrun.server.pipe import Pipe
 
 
 class Numbered:
@@ -40,21 +41,15 @@ class Numbered:
         return b"%s%s%s%d\n%s\n\n" % (before, end, self._prefix, index, last)
 
 
-async def replay_numbered(
-    run: Run,
-    protocol: Protocol,
-    encoder: Encoder,
-    after: int,
-    receive: Receive,
-    send: Send,
-    headers: RawHeaders,
+def replay_numbered(
+    run: Run, protocol: Protocol, encoder: Encoder, after: int, pipe: Pipe, headers: RawHeaders
 ) -> None:
     """Stream what came after index `after` of the log."""
     numbered = Numbered(run.id, encoder)
     for event in _until(run, after):
         numbered.encode(event)
     heartbeat = encoder.heartbeat(silent_chunk=False)
-    await replay(run, numbered.numbered, heartbeat, after, protocol.media_type, receive, send, headers)
+    Replay(run, numbered.numbered, heartbeat, after, pipe, headers, protocol.media_type).begin()
 
 
 def _until(run: Run, last: int) -> Iterator[AnyEvent]:

@@ -15,10 +15,11 @@ from agentrun.events import AnyEvent, PartDelta, RunFailed, RunFinished, Usage
 from agentrun.ledger import Cost
 from agentrun.protocols import index_of
 from agentrun.run import Run, Runs
-from agentrun.server.answer import replay
+from agentrun.server.answer import Replay
 from agentrun.server.auth import Keys
 from agentrun.server.catalog import Catalog, Model, ModelList
 from agentrun.server.http import RawHeaders, Receive, Scope, Send
+from agentrun.server.pipe import AsgiPipe
 from agentrun.utils.json import dumps
 
 Handler = Callable[[Request], Awaitable[Any]]
@@ -199,7 +200,9 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: RawHeaders = [(b"x-run-id", self._run.id.encode())]
         media_type = "text/event-stream; charset=utf-8"
-        await replay(self._run, _frame, b": ping\n\n", self._after, media_type, receive, send, headers)
+        pipe = AsgiPipe(receive, send)
+        Replay(self._run, _frame, b": ping\n\n", self._after, pipe, headers, media_type).begin()
+        await pipe.pump()
 
 
 def _frame(index: int, event: AnyEvent) -> bytes:

@@ -27,10 +27,10 @@ class Retries:
         self._known: dict[_Key, tuple[str, bytes]] = {}  # -> run id, digest
         self._starting: dict[_Key, Attempt] = {}
 
-    async def find(
+    def find(
         self, headers: Mapping[str, str], owner: str, body: bytes
-    ) -> tuple[Attempt | Once, Run | None]:
-        """The attempt, to be entered while its Run is started; and the Run that is there already, if one is."""
+    ) -> tuple[Attempt | Once, Run | None] | asyncio.Event:
+        """The attempt, and the Run that is there already, if one is. An event, where that will be known once it is set."""
         named = headers.get("idempotency-key")
         count = headers.get("x-stainless-retry-count")
         if named is None and count is None:
@@ -38,13 +38,10 @@ class Retries:
         digest = _digest(headers, body)
         key = (owner, named.encode() if named is not None else digest)
         anew = named is None and count == "0"  # asked anew, not again
-        while not anew and (other := self._starting.get(key)) is not None:
-            await other.settled.wait()
+        if not anew and key in self._starting:
+            return self._starting[key].settled
         run = None if anew else self._joinable(key, digest)
-        attempt = Attempt(self, key, digest, _GRACE_S.get(count or "", 0.0))
-        if run is None:
-            self._starting[key] = attempt
-        return attempt, run
+        return Attempt(self, key, digest, _GRACE_S.get(count or "", 0.0)), run
 
     def _joinable(self, key: _Key, digest: bytes) -> Run | None:
         run_id, digest_then = self._known.get(key, ("", digest))
@@ -61,6 +58,10 @@ class Retries:
             return None  # stopped because its client had gone: half an answer is none
         return run
 
+    def starting(self, attempt: Attempt) -> None:
+        """`attempt` will have its Run, but not at once."""
+        self._starting[attempt.key] = attempt
+
     def settle(self, attempt: Attempt) -> None:
         """`attempt` has its Run, or gets none."""
         if self._starting.get(attempt.key) is attempt:
@@ -73,7 +74,7 @@ class Retries:
 
 
 class Attempt:
-    """One request whose Run may be asked for again; others of the same key wait while it is entered.
+    """One request whose Run may be asked for again; others of the same key wait between `starting` and `settle`.
 
     Until `grace_s` after its client has gone, the client may be back.
     """
@@ -85,10 +86,10 @@ class Attempt:
         self._digest = digest
         self._retries = retries
 
-    def __enter__(self) -> None:
-        pass
+    def starting(self) -> None:
+        self._retries.starting(self)
 
-    def __exit__(self, *_: object) -> None:
+    def settle(self) -> None:
         self._retries.settle(self)
         self.settled.set()
 
@@ -101,10 +102,10 @@ class Once:
 
     grace_s = 0.0
 
-    def __enter__(self) -> None:
+    def starting(self) -> None:
         pass
 
-    def __exit__(self, *_: object) -> None:
+    def settle(self) -> None:
         pass
 
     def started(self, run: Run) -> None:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+
+from msgspec import UNSET, UnsetType
 
 from agentrun.ledger import Cost
 from agentrun.run import Run
 from agentrun.utils import log
 
 logger = logging.getLogger("agentrun.run")
+
+
+class _RunLine(log.Line, kw_only=True):
+    run_id: str
+    request_id: str
+    status: str
+    duration_ms: float
+    first_event_ms: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    usd: float | None | UnsetType = UNSET  # where its models are known
+    models: list[str] | UnsetType = UNSET
 
 
 def log_run(run: Run) -> None:
@@ -30,19 +43,20 @@ def log_run(run: Run) -> None:
         )
 
     status = run.status
-    fields: dict[str, Any] = {
-        "run_id": run.id,
-        "request_id": run.request_id,
-        "status": status,
-        "duration_ms": round(took_ms, 1),
-        "first_event_ms": None if first_ms is None else round(first_ms, 1),
-        "input_tokens": usage.input_tokens if usage else None,
-        "output_tokens": usage.output_tokens if usage else None,
-    }
-    if cost is not None:
-        fields["usd"] = cost.usd
-        fields["models"] = [model.model for model in cost.models]
-    log.info(logger, "run " + status, fields, in_words)
+    line = _RunLine(
+        logger=logger.name,
+        message="run " + status,
+        run_id=run.id,
+        request_id=run.request_id,
+        status=status,
+        duration_ms=round(took_ms, 1),
+        first_event_ms=None if first_ms is None else round(first_ms, 1),
+        input_tokens=usage.input_tokens if usage else None,
+        output_tokens=usage.output_tokens if usage else None,
+        usd=UNSET if cost is None else cost.usd,
+        models=UNSET if cost is None else [model.model for model in cost.models],
+    )
+    log.info(logger, line, in_words)
 
 
 def _price(cost: Cost) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from agentrun.utils.json import dumps
 from agentrun.utils.log_handler import BatchingHandler
 from agentrun.utils.unicode import whole
@@ -28,7 +30,6 @@ _SECRET = re.compile(
 )
 # looking for these is much cheaper
 _HINTS = ("sk-", "key", "token", "secret", "passw", "bearer", "authorization", "@")
-_IDS = frozenset(("run_id", "status"))  # of our own making
 _COLOURS = {"DEBUG": "36", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "91"}
 
 
@@ -56,7 +57,7 @@ class TerminalFormatter(logging.Formatter):
             message += "\n" + self.formatException(record.exc_info)
         return self.line(record.levelname, message)
 
-    def line(self, level: str, message: str, *_: object) -> str:
+    def line(self, level: str, message: str) -> str:
         shown = f"\x1b[{_COLOURS.get(level, '0')}m{level}\x1b[0m" if self._colour else level
         return f"{shown}:{' ' * (9 - len(level))}{redact(message)}"
 
@@ -65,24 +66,25 @@ class JsonFormatter(logging.Formatter):
     """One object a line: time, level, logger, message, and the fields of a run."""
 
     def format(self, record: logging.LogRecord) -> str:
+        shown: dict[str, Any] = {
+            "time": _stamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
         fields: dict[str, Any] = getattr(record, "fields", {})
         if record.exc_info:
             fields = {**fields, "exception": self.formatException(record.exc_info)}
-        return self.line(record.levelname, record.getMessage(), record.name, record.created, fields)
-
-    def line(self, level: str, message: str, logger: str, when: float, fields: dict[str, Any]) -> str:
-        shown: dict[str, Any] = {
-            "time": f"{_second(int(when))}.{int(when % 1 * 1000):03d}Z",
-            "level": level.lower(),
-            "logger": logger,
-            "message": redact(message),
-        }
         for name, value in fields.items():
-            shown[name] = redact(value) if type(value) is str and name not in _IDS else value
+            shown[name] = redact(value) if isinstance(value, str) else value
         try:
             return dumps(shown).decode()
         except (TypeError, ValueError):  # a line that cannot be written as it is must not be lost
             return dumps({name: whole(str(value)) for name, value in shown.items()}).decode()
+
+
+def _stamp(when: float) -> str:
+    return f"{_second(int(when))}.{int(when % 1 * 1000):03d}Z"
 
 
 @lru_cache(maxsize=2)
@@ -90,19 +92,31 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def info(to: logging.Logger, message: str, fields: dict[str, Any], in_words: Callable[[], str]) -> None:
-    """`to.info` with fields, which people read `in_words`. For lines that are many: a fraction of the time, where
-    they only go to our own handler.
+class Line(msgspec.Struct, kw_only=True):
+    """What a line says beside its words. Those of many lines are structs, which take a tenth of a dict's time to write;
+    what they hold must be free of secrets.
     """
+
+    time: str = ""
+    level: str = "info"
+    logger: str
+    message: str
+
+
+def info(to: logging.Logger, line: Line, in_words: Callable[[], str]) -> None:
+    """`to.info` of a line, which people read `in_words`."""
     if not to.isEnabledFor(logging.INFO):
         return
     if _ours is not None and not to.handlers and not to.filters and logger.handlers == [_ours.handler]:
         if isinstance(_ours.formatter, JsonFormatter):
-            line = _ours.formatter.line("INFO", message, to.name, time.time(), fields)
+            line.time = _stamp(time.time())
+            _ours.handler.write(dumps(line).decode())
         else:
-            line = _ours.formatter.line("INFO", in_words())
-        _ours.handler.write(line)
+            _ours.handler.write(_ours.formatter.line("INFO", in_words()))
     else:
+        fields = msgspec.to_builtins(line)
+        for name in Line.__struct_fields__:
+            del fields[name]
         to.info("%s", in_words(), extra={"fields": fields})
 
 

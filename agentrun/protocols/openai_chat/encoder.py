@@ -35,6 +35,7 @@ from agentrun.utils.sse import PING, data_frame, encode_text, one_line
 from agentrun.utils.tokens import estimate
 
 _encode = msgspec.json.Encoder().encode
+_NO_PROMPT_DETAILS, _NO_COMPLETION_DETAILS = PromptDetails(), CompletionDetails()
 _PER_MESSAGE = 4  # tokens, for its role and its borders
 
 
@@ -293,7 +294,7 @@ def _usage_of(request: AgentRequest, counted: Usage | None, said: str) -> ChatUs
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=prompt + completion,
-        prompt_tokens_details=PromptDetails(),
-        completion_tokens_details=CompletionDetails(),
+        prompt_tokens_details=_NO_PROMPT_DETAILS,
+        completion_tokens_details=_NO_COMPLETION_DETAILS,
         estimated=True,
     )
