@@ -1,0 +1,164 @@
+"""Sandboxes end, wholly and in time, whatever happens to them and to those who own them."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agentrun.errors import SandboxCrashed, SandboxUnavailable
+from agentrun.sandbox import Sandbox, SyncSandbox, records
+from agentrun.sandbox.backends.bubblewrap import cgroups
+
+from .conftest import ROOT, as_user, create
+
+_TIMES = 50
+_LEFT_S = 2.0
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("who", ["root", "user"])
+def test_nothing_is_left_two_seconds_after_the_owner_is_killed(
+    who: str, tmp_path: Path, box: SyncSandbox, monkeypatch: pytest.MonkeyPatch
+):
+    if who == "root" and os.geteuid() != 0:
+        pytest.skip("Only root can try this as root.")
+    env: dict[str, str] | None = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(Path(__file__).with_name("owner.py"))]
+    if who == "user" and os.geteuid() == 0:
+        command, env = as_user(tmp_path, "/tmp/1/tests/sandbox/owner.py"), None
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=env, cwd="/"
+    ) as forker:
+        assert forker.stdin is not None and forker.stdout is not None
+        for _ in range(_TIMES):
+            print(file=forker.stdin, flush=True)
+            owner = json.loads(forker.stdout.readline())["owner"]
+            with _watched(_descendants(owner)) as left:
+                assert len(left) >= 5, "the busy sandbox was not seen"
+                os.kill(owner, signal.SIGKILL)
+                assert _still_there(left, _LEFT_S) == []
+            assert json.loads(forker.stdout.readline()) == {"ended": owner}
+        forker.stdin.close()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    records.sweep(lambda record: None)
+    cgroups.sweep()
+    assert list(records.folder().iterdir()) == []
+    assert [path for one in cgroups.hierarchies() for path in one.folder.glob(f"agentrun-{owner}-*")] == []
+
+
+def test_closing_ends_daemons_that_ignore_every_signal():
+    box = create()
+    box.run("import subprocess; subprocess.Popen(['setsid', 'sh', '-c', 'trap \"\" TERM INT; sleep 1000'])")
+    first = box.awaited._box.pid
+    assert first is not None
+    with _watched([first, *_descendants(first)]) as left:
+        assert len(left) >= 3
+        box.close()
+        assert _still_there(left, 0.0) == []
+    assert not any(record.id == box.id for record in records.every())
+
+
+def test_a_sandbox_that_is_idle_for_too_long_ends():
+    box = create(idle_timeout_s=0.2)
+    assert box.wait() == "it was idle for 0.2 s"
+    with pytest.raises(SandboxCrashed, match="idle"):
+        box.run("1")
+
+
+def test_a_sandbox_ends_after_its_longest_life_even_if_it_is_used():
+    box = create(max_life_s=0.5)
+    with pytest.raises(SandboxCrashed):
+        while True:
+            box.run("1")
+    assert box.wait() == "its longest life is over"
+
+
+def test_a_used_sandbox_is_not_idle():
+    with create(idle_timeout_s=0.3) as box:
+        assert box.run("import time; time.sleep(0.8); 'done'").text == "'done'"
+
+
+def test_it_is_told_when_a_sandbox_dies_by_itself():
+    box = create()
+    pid = box.awaited._box.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert box.wait() == "it ended by itself"
+    with pytest.raises(SandboxCrashed):
+        box.run("1")
+    box.close()
+
+
+async def test_many_at_once_start_and_end():
+    import asyncio
+
+    try:
+        boxes = await asyncio.gather(*(Sandbox.create() for _ in range(20)))
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    answers = await asyncio.gather(*(box.run("6 * 7") for box in boxes))
+    assert [answer.text for answer in answers] == ["42"] * 20
+    await asyncio.gather(*(box.close() for box in boxes))
+    assert not {box.id for box in boxes} & {record.id for record in records.every()}
+
+
+def test_a_sweep_leaves_the_sandboxes_of_the_living_alone(box: SyncSandbox):
+    assert box.id not in [record.id for record in records.sweep(lambda record: None)]
+    cgroups.sweep()
+    assert box.run("1").text == "1"
+
+
+def test_a_process_that_has_forked_leaves_its_parents_sandboxes_alone(box: SyncSandbox):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert box.run("1").text == "1"
+
+
+def _descendants(root: int) -> list[int]:
+    children: defaultdict[int, list[int]] = defaultdict(list)
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            with contextlib.suppress(OSError):
+                stat = (path / "stat").read_text("utf-8", "replace")
+                children[int(stat.rpartition(")")[2].split()[1])].append(int(path.name))
+    found, waiting = [], [root]
+    while waiting:
+        found += (below := children[waiting.pop()])
+        waiting += below
+    return found
+
+
+@contextlib.contextmanager
+def _watched(pids: list[int]) -> Iterator[list[int]]:
+    """Descriptors of these processes, which cannot be mistaken for later ones."""
+    descriptors: list[int] = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            descriptors.append(os.pidfd_open(pid))
+    try:
+        yield descriptors
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _still_there(descriptors: list[int], wait_s: float) -> list[int]:
+    deadline = time.monotonic() + wait_s
+    left: list[int] = []
+    for descriptor in descriptors:
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        if not poller.poll(max(deadline - time.monotonic(), 0) * 1000):
+            left.append(descriptor)
+    return left
