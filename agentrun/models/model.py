@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from agentrun.models.http import httpx
 from agentrun.models.meter import Meter
 from agentrun.models.router import Router
-from agentrun.models.spec import BUILTIN, ModelSpec
+from agentrun.models.spec import BUILTIN, LOCAL, ModelSpec
 from agentrun.models.transport import AsyncTransport, SyncTransport
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class Model:
             return f'Model "{self.name}" is {self.spec.strategy} over {names} ({self.source}).'
         if self.is_builtin:
             return f'Model "{self.name}" is builtin, which is no language model ({self.source}).'
+        if self.spec.provider == LOCAL:
+            return f'Model "{self.name}" is the file {self.id} in this process ({self.source}).'
         return f'Model "{self.name}" is {self.id} at {self.base_url} ({self.source}).'
 
     def _announce(self) -> None:

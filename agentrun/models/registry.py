@@ -12,10 +12,11 @@ from pydantic import SecretStr, ValidationError
 from agentrun import config, project
 from agentrun.errors import ConfigError
 from agentrun.models import builtin, local, presets
-from agentrun.models.exchange import Http
+from agentrun.models.exchange import Exchange, Http
+from agentrun.models.gguf import Gguf
 from agentrun.models.model import Model
 from agentrun.models.router import Router, Share
-from agentrun.models.spec import BUILTIN, ModelSpec
+from agentrun.models.spec import BUILTIN, IN_PROCESS, LOCAL, ModelSpec
 from agentrun.models.upstream import Upstream
 from agentrun.project import Entry
 
@@ -177,6 +178,8 @@ def _preset(name: str) -> Found | None:
     provider, slash, model = name.partition("/")
     if name == BUILTIN:
         return Found(ModelSpec(provider=BUILTIN), "named")
+    if provider == LOCAL and model:
+        return Found(ModelSpec(provider=LOCAL, model=model), "named")
     known = presets.find(provider)
     if known is None or (slash and not model):
         return None
@@ -244,7 +247,7 @@ def _upstream(name: str, spec: ModelSpec) -> tuple[Upstream, str]:
     key = (name, _identity(spec))
     known = _upstreams.get(key)
     if known is None:
-        exchange = builtin.Builtin() if spec.provider == BUILTIN else _http(name, spec, base_url)
+        exchange = _exchange(name, spec, base_url)
         known = _upstreams[key] = Upstream(name, spec, exchange)
         if spec.max_usd_per_day is not None and known.meter.price is None:
             raise ConfigError(
@@ -254,8 +257,14 @@ def _upstream(name: str, spec: ModelSpec) -> tuple[Upstream, str]:
     return known, base_url
 
 
-def _address(name: str, spec: ModelSpec) -> str:
+def _exchange(name: str, spec: ModelSpec, base_url: str) -> Exchange:
     if spec.provider == BUILTIN:
+        return builtin.Builtin()
+    return Gguf(name, spec) if spec.provider == LOCAL else _http(name, spec, base_url)
+
+
+def _address(name: str, spec: ModelSpec) -> str:
+    if spec.provider in IN_PROCESS:
         return _SPARE_URL
     preset = presets.find(spec.provider) if spec.provider else None
     base_url = spec.base_url or (preset[1].base_url if preset else None)

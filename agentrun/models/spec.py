@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from agentrun.models import presets
 
 BUILTIN = "builtin"
+LOCAL = "local"
+IN_PROCESS = (BUILTIN, LOCAL)
 
 
 class Price(BaseModel):
@@ -57,9 +59,11 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     provider: str | None = Field(
-        default=None, description=f"{BUILTIN}, or one of: {', '.join(presets.PRESETS)}."
+        default=None, description=f"{BUILTIN}, {LOCAL} (a file), or one of: {', '.join(presets.PRESETS)}."
     )
-    model: str | None = Field(default=None, description="The name the provider gives the model.")
+    model: str | None = Field(
+        default=None, description=f"The name the provider gives the model; of a {LOCAL} one, its GGUF file."
+    )
     base_url: str | None = Field(default=None, description="Address of an OpenAI-compatible API, up to /v1.")
     api_key: SecretStr | None = Field(default=None, description="A reference such as ${env:MY_KEY}.")
     headers: dict[str, str] = Field(default={}, description="Sent with every request.")
@@ -83,6 +87,9 @@ class ModelSpec(BaseModel):
         default=2, ge=0, le=10, description="Tries after the first, before the answer has begun."
     )
     max_concurrency: int | None = Field(default=None, ge=1, description="Requests at the same time.")
+    context_tokens: int = Field(
+        default=8192, ge=1, description=f"Longest conversation of a {LOCAL} model; more takes more memory."
+    )
     max_usd_per_day: float | None = Field(
         default=None, ge=0, description="Spending per day (UTC) and process."
     )
@@ -110,8 +117,8 @@ class ModelSpec(BaseModel):
             return self
         if self.provider is None and self.base_url is None:
             raise ValueError("it needs a provider, a base_url or a proxy")
-        if self.provider not in (None, BUILTIN) and presets.find(self.provider) is None:
-            known = ", ".join((BUILTIN, *presets.PRESETS))
+        if self.provider not in (None, *IN_PROCESS) and presets.find(self.provider) is None:
+            known = ", ".join((*IN_PROCESS, *presets.PRESETS))
             raise ValueError(
                 f"there is no provider {self.provider!r}; there are {known}, and base_url for any other"
             )

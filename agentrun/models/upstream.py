@@ -13,7 +13,7 @@ from agentrun.models.breaker import Breaker
 from agentrun.models.exchange import Call, Exchange, Reply, refusal
 from agentrun.models.meter import Meter
 from agentrun.models.slots import Slots
-from agentrun.models.spec import BUILTIN, ModelSpec, Price
+from agentrun.models.spec import IN_PROCESS, ModelSpec, Price
 from agentrun.models.usage_stream import UsageStream
 
 
@@ -107,7 +107,7 @@ def _price(spec: ModelSpec) -> Price | None:
     """A name from a list of prices says nothing about somebody's own server."""
     if spec.price is not None:
         return spec.price
-    if spec.provider == BUILTIN:
+    if spec.provider in IN_PROCESS:
         return Price(input=0, output=0)
     return prices.find(spec.provider, spec.model) if spec.model and spec.base_url is None else None
 
