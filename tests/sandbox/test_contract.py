@@ -1,0 +1,286 @@
+"""What every backend does alike."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agentrun.errors import Conflict, NotFound, RequestError, TooLarge
+from agentrun.sandbox import Result, Stderr, Stdout, SyncSandbox
+
+from .conftest import create
+
+PNG = base64.b64encode(b"\x89PNG").decode()
+
+
+@pytest.fixture(params=["bubblewrap", "process"])
+def box(request: pytest.FixtureRequest) -> Iterator[SyncSandbox]:
+    with create(backend=request.param, warm=0) as made:
+        yield made
+
+
+def test_variables_live_on(box: SyncSandbox):
+    assert box.run("x = 41\nprint('hi')").stdout == "hi\n"
+    ran = box.run("x + 1")
+    assert (ran.text, ran.count, ran.error) == ("42", 2, None)
+
+
+def test_a_traceback_shows_the_users_lines_and_no_others(box: SyncSandbox):
+    error = box.run("def f():\n    return 1 / 0\n\nf()").error
+    assert error is not None
+    assert (error.name, error.value) == ("ZeroDivisionError", "division by zero")
+    assert '<cell 1>", line 4' in error.traceback and "return 1 / 0" in error.traceback
+    assert "python.py" not in error.traceback
+    error = box.run("x = (").error
+    assert error is not None and error.name == "SyntaxError"
+
+
+def test_output_is_told_as_it_comes(box: SyncSandbox):
+    told: list[object] = []
+    code = "import sys\nprint('a')\ndisplay(1)\nprint('b', file=sys.stderr)\n2"
+    ran = box.run(code, on_output=told.append)
+    assert Stdout("a\n") in told and Stderr("b\n") in told
+    shown = [one for one in told if isinstance(one, Result)]
+    assert [one.text for one in shown] == ["1", "2"] and [one.main for one in shown] == [False, True]
+    assert told.index(Stdout("a\n")) < told.index(shown[0])
+    assert ran.stderr == "b\n"
+
+
+def test_output_of_children_and_of_c_is_output_too(box: SyncSandbox):
+    code = "import os, subprocess\nsubprocess.run(['echo', 'child'])\nos.write(1, b'direct\\n')"
+    assert box.run(f"{code}\nNone").stdout == "child\ndirect\n"
+
+
+def test_a_result_has_many_faces(box: SyncSandbox):
+    code = """
+class Thing:
+    def _repr_html_(self): return "<b>thing</b>"
+    def _repr_png_(self): return b"\\x89PNG"
+    def _repr_svg_(self): return "<svg/>"
+    def _repr_json_(self): return {"a": [1]}
+    def _repr_latex_(self): raise ValueError
+    def __repr__(self): return "thing"
+Thing()"""
+    result = box.run(code).results[0]
+    assert (result.text, result.html, result.svg, result.json) == (
+        "thing",
+        "<b>thing</b>",
+        "<svg/>",
+        {"a": [1]},
+    )
+    assert result.png == PNG and "text/latex" not in result.data
+
+
+def test_code_may_wait(box: SyncSandbox):
+    code = "import asyncio\nasync def f(): return 5\nawait asyncio.sleep(0)\nawait f()"
+    assert box.run(code).text == "5"
+
+
+def test_habits_from_notebooks_work(box: SyncSandbox):
+    assert box.run("for word in ['a']:\n    !echo from a shell").stdout == "from a shell\n"
+    assert box.run("'!not a command'").text == "'!not a command'"
+
+
+def test_code_that_takes_too_long_is_stopped_and_keeps_its_variables(box: SyncSandbox):
+    ran = box.run("y = 1\nwhile True: pass", timeout_s=0.3)
+    assert ran.error is not None and ran.error.name == "TimeoutError" and not ran.state_lost
+    assert box.run("y").text == "1"
+
+
+def test_code_that_does_not_listen_loses_its_context(box: SyncSandbox):
+    box.run("y = 1")
+    ran = box.run(
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(100)", timeout_s=0.3
+    )
+    assert ran.error is not None and ran.error.name == "TimeoutError" and ran.state_lost
+    again = box.run("y")
+    assert again.error is not None and again.error.name == "NameError"
+
+
+def test_a_context_that_dies_is_a_result(box: SyncSandbox):
+    ran = box.run("print('last words', flush=True)\nimport os; os._exit(3)")
+    assert ran.error is not None and ran.error.name == "ContextDied" and "exit code 3" in ran.error.value
+    assert ran.state_lost and ran.stdout == "last words\n"
+    assert box.run("1").text == "1"
+
+
+def test_a_run_has_its_own_environment(box: SyncSandbox):
+    code = "import os; os.environ.get('COLOUR')"
+    assert box.run(code, env={"COLOUR": "green"}).text == "'green'"
+    assert box.run(code).text is None
+
+
+def test_contexts_are_apart_and_can_be_copied(box: SyncSandbox):
+    first = box.contexts.create()
+    first.run("x = [1]")
+    copy = first.fork()
+    assert copy.run("x.append(2); x").text == "[1, 2]"
+    assert first.run("x").text == "[1]"
+    other = box.contexts.create(cwd="elsewhere")
+    assert other.run("import os; os.path.basename(os.getcwd())").text == "'elsewhere'"
+    assert {context.id for context in box.contexts.list()} == {first.id, copy.id, other.id}
+    first.restart()
+    assert first.run("'x' in globals()").text == "False"
+    copy.close()
+    with pytest.raises(NotFound):
+        box.contexts.get(copy.id)
+
+
+def test_a_copy_has_other_random_numbers(box: SyncSandbox):
+    first = box.contexts.create()
+    first.run("import random; random.seed(1)")
+    copy = first.fork()
+    assert copy.run("random.random()").text != first.run("random.random()").text
+
+
+def test_bash_keeps_its_state(box: SyncSandbox):
+    assert box.run("x=5; cd /tmp", language="bash").error is None
+    ran = box.run('echo $x; pwd; echo "it\'s" >&2\nfalse', language="bash")
+    assert (ran.stdout, ran.stderr) == ("5\n/tmp\n", "it's\n")
+    assert ran.error is not None and ran.error.value == "exit status 1"
+    stopped = box.run("sleep 100", language="bash", timeout_s=0.3)
+    assert stopped.error is not None and stopped.error.name == "TimeoutError"
+    assert box.run("echo $x", language="bash").stdout == "5\n"
+
+
+def test_javascript_keeps_its_state(box: SyncSandbox):
+    first = box.run("const a = 40; a + 2", language="javascript")
+    if first.error is None and not first.results:
+        pytest.skip("There is no node here.")
+    assert first.text == "42"
+    ran = box.run("console.log('out'); await Promise.resolve({b: a})", language="javascript")
+    assert ran.stdout == "out\n" and ran.results[0].json == {"b": 40}
+    failed = box.run("null.x", language="javascript")
+    assert failed.error is not None and failed.error.name == "TypeError"
+    stopped = box.run("while (true) {}", language="javascript", timeout_s=0.5)
+    assert stopped.error is not None and stopped.error.name == "TimeoutError"
+    assert box.run("a", language="javascript").text == "40"
+
+
+def test_files_go_in_and_out(box: SyncSandbox, tmp_path: Path):
+    written = box.files.write("a/b/c.txt", "hello", mode=0o600)
+    assert (written.size, written.mode, written.type, written.name) == (5, 0o600, "file", "c.txt")
+    assert box.files.read_text("a/b/c.txt") == "hello"
+    assert box.run("open('a/b/c.txt').read()").text == "'hello'"
+    big = tmp_path / "big"
+    big.write_bytes(bytes(range(256)) * 20_000)
+    box.files.upload(big, "big")
+    assert box.files.download("big", tmp_path / "back") == 256 * 20_000
+    assert (tmp_path / "back").read_bytes() == big.read_bytes()
+    assert not (tmp_path / "back.part").exists()
+
+
+def test_folders_are_listed_made_moved_and_removed(box: SyncSandbox):
+    box.files.write("d/one", "1")
+    box.files.make_dir("d/e/f")
+    names = [(entry.name, entry.type) for entry in box.files.list("d", depth=3)]
+    assert names == [("e", "dir"), ("f", "dir"), ("one", "file")]
+    assert [entry.name for entry in box.files.list("d")] == ["e", "one"]
+    assert [entry.name for entry in box.files.list("d", limit=1)] == ["e"]
+    box.files.move("d/one", "d/new/two")
+    assert box.files.exists("d/new/two") and not box.files.exists("d/one")
+    box.files.remove("d")
+    assert not box.files.exists("d")
+
+
+def test_what_cannot_be_done_with_files_is_said(box: SyncSandbox):
+    with pytest.raises(NotFound):
+        box.files.read("nothing")
+    with pytest.raises(RequestError) as refused:
+        box.files.read(".")
+    assert refused.value.code == "is_directory"
+    box.files.write("five", "12345")
+    with pytest.raises(TooLarge):
+        box.files.read("five", limit=4)
+    for bad in ("a\0b", "x" * 5000, "y" * 256, ""):
+        with pytest.raises(RequestError):
+            box.files.write(bad, "")
+    box.run("import os; os.mkfifo('pipe')")
+    with pytest.raises(RequestError) as refused:
+        box.files.read("pipe")
+    assert refused.value.code == "not_a_file"
+    with pytest.raises(RequestError):
+        box.files.remove(".")
+
+
+def test_a_file_that_does_not_come_whole_is_not_there(box: SyncSandbox):
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise ValueError("no more")
+
+    box.files.write("old", "as it was")
+    with pytest.raises(ValueError, match="no more"):
+        box.files.write("old", broken())
+    assert box.files.read("old") == b"as it was"
+    assert [entry.name for entry in box.files.list() if ".part" in entry.name] == []
+
+
+def test_changes_are_told(box: SyncSandbox):
+    box.files.make_dir("seen/deep")
+    changes = box.files.watch("seen")
+    box.run("import threading, time")
+    # the watch begins with the first step, so something has to happen after it
+    box.run(
+        "def write():\n    for n in range(200):\n        open(f'seen/deep/{n}', 'w').close()\n        time.sleep(0.02)\nthreading.Thread(target=write).start()"
+    )
+    change = next(changes)
+    assert change.path.rpartition("/")[0].endswith("seen/deep") and change.change in ("created", "modified")
+
+
+def test_commands_run_to_their_end(box: SyncSandbox):
+    done = box.processes.run("echo out; echo err >&2; exit 3")
+    assert (done.exit_code, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    assert box.processes.run(["cat"], stdin="typed").stdout == "typed"
+    assert box.processes.run("echo $A", env={"A": "b"}).stdout == "b\n"
+    assert box.processes.run("kill -9 $$").exit_code == -9
+    slow = box.processes.run("echo first; sleep 100", timeout_s=0.5)
+    assert slow.timed_out and slow.stdout == "first\n"
+    with pytest.raises(NotFound):
+        box.processes.run(["/no/such/program"])
+
+
+def test_a_process_in_the_background_is_spoken_to(box: SyncSandbox):
+    process = box.processes.start("while read line; do echo got $line; done", stdin=True)
+    assert process.pid in [one.pid for one in box.processes.list() if one.started_here]
+    process.write("one\n")
+    output = process.output()
+    assert next(output) == ("stdout", b"got one\n")
+    process.close_stdin()
+    assert process.wait(10) == 0
+    with pytest.raises(Conflict):
+        process.write("late")
+    sleeper = box.processes.start("sleep 100")
+    sleeper.signal(15)
+    assert sleeper.wait(10) == -15
+
+
+def test_a_process_has_a_terminal_if_it_is_asked_for(box: SyncSandbox):
+    process = box.processes.start(["bash", "--norc"], pty=(100, 30))
+    process.write("stty size; test -t 0 && echo a terminal\nexit\n")
+    done = process.finish(20)
+    assert "30 100" in done.stdout and "a terminal\r\n" in done.stdout and done.exit_code == 0
+
+
+def test_it_says_what_it_uses(box: SyncSandbox):
+    box.run("kept = bytearray(30_000_000)")
+    used = box.metrics()
+    assert used.memory_bytes > 30_000_000 and used.processes >= 2 and used.cpu_s > 0
+
+
+def test_the_same_methods_are_there_for_programs_without_a_loop():
+    from agentrun.sandbox import Sandbox, contexts, files, processes, sync
+
+    pairs = [
+        (Sandbox, SyncSandbox),
+        (contexts.Context, sync.SyncContext),
+        (contexts.Contexts, sync.SyncContexts),
+        (files.Files, sync.SyncFiles),
+        (processes.Process, sync.SyncProcess),
+        (processes.Processes, sync.SyncProcesses),
+    ]
+    for awaited, waiting in pairs:
+        missing = {name for name in vars(awaited) if not name.startswith("_")} - set(vars(waiting))
+        assert not missing, f"{waiting.__name__} lacks {missing}"
