@@ -61,7 +61,8 @@ class Exchange:
         """Find out where it is to go, and a place there."""
         request = self._request
         if request.target == _HEALTH:
-            self._say(refusals.whole(200, b'{"status":"ok"}', {"x-request-id": self.record.request}))
+            well = refusals.whole(200, b'{"status":"ok"}', {"x-request-id": self.record.request})
+            self._say(well, close=not request.keeps_alive)
             return
         try:
             self._aim()
@@ -357,7 +358,7 @@ class Exchange:
         close = close or not self._body.done
         self._say(refusals.refusal(error, self.record.request, close=close), close=close)
 
-    def _say(self, answer: bytes, *, close: bool = False) -> None:
+    def _say(self, answer: bytes, *, close: bool) -> None:
         """An answer of the gateway's own."""
         self.record.sent = len(answer)
         self.inbound.transport.write(answer)

@@ -1,0 +1,14 @@
+"""A gateway on a real socket, before instances of a fake driver."""
+
+from __future__ import annotations
+
+import pytest
+from data_plane import Platform
+
+
+@pytest.fixture
+async def platform(tmp_path):
+    """`await platform.open(...)` first."""
+    made = Platform(tmp_path)
+    yield made
+    await made.close()
