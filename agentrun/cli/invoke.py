@@ -37,6 +37,21 @@ def invoke(
     image: Annotated[
         list[str] | None, typer.Option(help="Image file or URL; may be repeated.", show_default=False)
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "-e", "--endpoint", help="Deployed agent's endpoint, of s.yaml here.", show_default=False
+        ),
+    ] = None,
+    template: Annotated[
+        Path, typer.Option("-t", "--template", metavar="FILE", help="The s.yaml, for --endpoint.")
+    ] = Path("s.yaml"),
+    access: Annotated[
+        str | None, typer.Option("-a", "--access", help="Platform, for --endpoint.", show_default=False)
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="Runtime, if not that of s.yaml.", show_default=False)
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object when the answer is whole.")
     ] = False,
@@ -50,12 +65,23 @@ def invoke(
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": _content(text, image or [])})
     body = {"messages": messages, "model": model, "session_id": session}
-    if url is None:
+    if endpoint is not None or runtime is not None:
+        url = _deployed(template, access, runtime, endpoint)
+    elif url is None:
         settings = settings_here()
         url = f"{url_of(settings)}{settings.prefix}"
         key = key or next(iter(settings.api_keys), None)
     ask = Ask(url, key, {name: value for name, value in body.items() if value is not None})
     _print_answer(ask, as_json=as_json)
+
+
+def _deployed(template: Path, access: str | None, runtime: str | None, endpoint: str | None) -> str:
+    """The OpenAI base URL of a deployed agent."""
+    from agentrun.cli.platform.project import target  # what it takes to look there is heavy
+
+    with target(template, access, runtime) as (client, name):
+        found = client.endpoint(name, endpoint).url if endpoint else client.info(name).url
+    return f"{found}/openai/v1"
 
 
 def _print_answer(ask: Ask, *, as_json: bool) -> None:

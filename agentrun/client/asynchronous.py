@@ -43,7 +43,7 @@ Say = Callable[[str], object]
 
 class _Progress(msgspec.Struct):
     say: str | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw()
     error: dict[str, Any] | None = None
 
 
@@ -265,7 +265,7 @@ class AsyncClient:
                     say(step.say)
                 if step.error is not None:
                     raise failures.of_shape(step.error)
-                if step.result is not None:
+                if bytes(step.result):
                     return msgspec.json.decode(step.result, type=kind)
         raise AgentRunError(
             "The platform ended in the middle.", hint="Run the command again.", code="incomplete"

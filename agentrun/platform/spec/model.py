@@ -48,9 +48,8 @@ Seconds = Annotated[
     WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"pattern": r"^\d+(\.\d+)?[smh]?$"}]}),
 ]
 VersionNumber = Annotated[
-    int | None,
+    Annotated[int, Field(ge=1)] | None,
     BeforeValidator(_version),
-    Field(ge=1),
     WithJsonSchema(
         {"anyOf": [{"const": LATEST}, {"type": "integer", "minimum": 1}, {"pattern": r"^v?\d+$"}]}
     ),

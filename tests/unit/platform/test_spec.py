@@ -15,6 +15,7 @@ from agentrun.resources import EndpointWish, HealthCheck, Limits, Scale, Session
 from agentrun.utils.yaml import Document
 
 FILES = sorted((Path(__file__).parent / "s_yaml").glob("*.yaml"))
+TEMPLATES = sorted((Path(__file__).parents[3] / "templates").glob("*/s.yaml"))
 ENVIRONMENT = {"VPC_ID": "vpc-1", "VSWITCH_ID": "vsw-1", "SECURITY_GROUP_ID": "sg-1", "TOKEN": "t0p"}
 HEAD = "resources:\n  r:\n    component: agentrun\n    props:\n      agent:\n"
 AGENT = "name: a\ncode: {src: ./code, language: python3.12, command: [python3, app.py]}\n"
@@ -34,6 +35,24 @@ def agent(folder: Path, text: str):
 def test_the_guide_s_files_parse(file: Path):
     for resource in read(file, {}.get).resources:
         assert resource.agent.code or resource.agent.custom_container_config
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.parent.name)
+def test_every_template_can_be_deployed(file: Path):
+    (resource,) = read(file, {}.get).resources
+    assert deployment_of(resource).endpoints == (EndpointWish("production", None, description=""),)
+
+
+@pytest.mark.parametrize(("written", "number"), [("LATEST", None), ("3", 3), ('"3"', 3), ("v3", 3)])
+def test_a_version_is_written_in_several_ways(tmp_path: Path, written: str, number: int | None):
+    (endpoint,) = agent(tmp_path, AGENT + f"endpoints: [{{name: e, version: {written}}}]").agent.endpoints
+    assert endpoint.version == number
+
+
+@pytest.mark.parametrize("written", ["0", "-1", "newest", "1.5"])
+def test_what_is_no_version_is_refused(tmp_path: Path, written: str):
+    with pytest.raises(ConfigError, match=r"s.yaml:8: endpoints.0.version"):
+        agent(tmp_path, AGENT + f"endpoints: [{{name: e, version: {written}}}]")
 
 
 def test_a_whole_file_arrives_with_its_variables():

@@ -1,0 +1,120 @@
+"""Reach a platform: that of a named access, or this machine's, whose daemon is started when it is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from agentrun.cli import output
+from agentrun.cli.platform import accesses
+from agentrun.client import Access, Client
+from agentrun.client.failures import of_shape
+from agentrun.errors import AgentRunError, Unavailable
+from agentrun.platform.home import Home, home
+from agentrun.version import __version__
+
+_START_S = 60.0
+_AGAIN_S = 0.05
+
+
+def reach(name: str | None) -> Client:
+    """A client of the platform with this name."""
+    access = accesses.get(name or accesses.DEFAULT)
+    if access.url is not None:
+        return Client(Access(url=access.url, key=access.key))
+    return started(home())
+
+
+def started(where: Home) -> Client:
+    """This machine's, started if it does not run."""
+    client = running(where)
+    if client is None:
+        start(where)
+        client = running(where)
+    if client is None:
+        raise Unavailable("The platform ended as soon as it was up.", hint=f"Its log is {where.log}.")
+    return client
+
+
+def running(where: Home) -> Client | None:
+    """This machine's, if it runs."""
+    if not where.socket.exists():
+        return None
+    client = Client(Access(socket=where.socket))
+    try:
+        version = client.status().version
+    except Unavailable:
+        client.close()
+        return None
+    if version != __version__:
+        output.note(
+            f"The platform runs AgentRun {version}, and this is {__version__}: agentrun platform stop, and again."
+        )
+    return client
+
+
+def start(where: Home) -> None:
+    """Start the daemon, and return when it is up."""
+    where.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "agentrun.platform.daemon", str(where.folder), str(writing)]
+    try:
+        subprocess.Popen(
+            command,
+            cwd=where.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[writing],
+            start_new_session=True,
+        )
+    finally:
+        os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        said: dict[str, Any] = json.loads(pipe.readline() or b"{}")
+    if "url" in said:
+        return
+    error = said.get("error")
+    if error is None:
+        raise AgentRunError("The platform ended before it was up.", hint=f"Its log is {where.log}.")
+    if error["code"] != "already_running":
+        raise of_shape(error)
+    _wait_for_other(where)
+
+
+def _wait_for_other(where: Home) -> None:
+    """Another command has started it at the same moment, and has the pipe that tells."""
+    end = time.monotonic() + _START_S
+    while time.monotonic() < end:
+        client = running(where)
+        if client is not None:
+            client.close()
+            return
+        time.sleep(_AGAIN_S)
+    raise Unavailable("The platform does not answer.", hint=f"Its log is {where.log}.")
+
+
+def stop(where: Home, *, instances: bool) -> bool:
+    """Stop the daemon and wait until it has ended; whether it ran."""
+    client = running(where)
+    if client is None:
+        return False
+    with client:
+        pid = client.status().pid
+        client.stop(instances=instances)
+    end = time.monotonic() + _START_S
+    while _lives(pid) and time.monotonic() < end:
+        time.sleep(_AGAIN_S)
+    return True
+
+
+def _lives(pid: int) -> bool:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, 0)
+        return True
+    return False
