@@ -55,12 +55,10 @@ class Proxy:
         ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:3128"
     ) | {"no_proxy": "localhost,127.0.0.1", "NO_PROXY": "localhost,127.0.0.1"}
 
-    def __init__(
-        self, listener: socket.socket, hosts: Sequence[str], id: str, connect: Connect = connect_publicly
-    ) -> None:
+    def __init__(self, listener: socket.socket, hosts: Sequence[str], id: str) -> None:
         self._hosts = hosts
         self._id = id
-        self._connect = connect
+        self.connect: Connect = connect_publicly
         self._listener = listener
         self._connections: set[asyncio.Task[None]] = set()
         self._serving = asyncio.ensure_future(self._serve())
@@ -116,7 +114,7 @@ class Proxy:
         self._check(host, int(port) if port.isascii() and port.isdigit() else 0)
         if port == "80":
             raise Refused("403 Forbidden", f"port 80 of {host} is no place for a tunnel")
-        far = await self._connect(host, int(port))
+        far = await self.connect(host, int(port))
         try:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             hello = await asyncio.wait_for(_first_message(reader), _HEAD_S)
@@ -150,7 +148,7 @@ class Proxy:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         authority = host if port == 80 else f"{host}:{port}"
         lines = [f"{method} {path} HTTP/1.1", f"host: {authority}", *kept, "connection: close", "", ""]
-        far_reader, far_writer = await self._connect(host, port)
+        far_reader, far_writer = await self.connect(host, port)
         try:
             far_writer.write("\r\n".join(lines).encode("latin-1"))
             sending = asyncio.ensure_future(_copy(reader, far_writer, length))

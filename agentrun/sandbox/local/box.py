@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import aclosing, suppress
-from typing import Any
 
 import msgspec
 
@@ -17,6 +16,7 @@ from agentrun.sandbox.local import contexts, pipes, transfer
 from agentrun.sandbox.local.contexts import LocalContext, WiredContext
 from agentrun.sandbox.local.requests import Requests, Told
 from agentrun.sandbox.local.running import LocalProcess
+from agentrun.sandbox.proxy import Proxy
 from agentrun.sandbox.template import Limits
 from agentrun.sandbox.values import (
     Command,
@@ -70,7 +70,7 @@ class LocalBox:
         self._changes: dict[int, asyncio.Queue[list[tuple[str, str]]]] = {}
         self._on_end: list[Callable[[], None]] = []
         self._closing: asyncio.Future[None] | None = None
-        self.proxy: Any = None
+        self.proxy: Proxy | None = None
 
     @property
     def isolation(self) -> Isolation:

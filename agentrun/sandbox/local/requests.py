@@ -54,7 +54,11 @@ class _Asked(msgspec.Struct):
         if told.error is not None:
             self.future.set_exception(_as_error(*told.error))
             return
-        result = None if self.returns is None else msgspec.json.decode(told.ok, type=self.returns)
+        try:
+            result = None if self.returns is None else msgspec.json.decode(told.ok, type=self.returns)
+        except (msgspec.DecodeError, RecursionError) as error:
+            self.future.set_exception(SandboxCrashed(f"The sandbox gave an answer that is none: {error}."))
+            raise
         if self.then is not None:
             self.then(result)
         self.future.set_result(result)
