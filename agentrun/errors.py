@@ -5,6 +5,7 @@
         MissingExtra       an optional dependency is not installed
       CallbackError        the agent returned or yielded something that is no answer
       ToolFailed           told to the model, not to the user
+      Declined             the human who was asked would not say
       RequestError         the caller sent something invalid             400
         Unauthorized       no key, or one that is not known              401
         PermissionDenied   a known key that may not do this              403
@@ -91,6 +92,12 @@ class ToolFailed(AgentRunError):
     """A tool could not do what it was called for; the model is told, and may try another way."""
 
     code = "tool_failed"
+
+
+class Declined(AgentRunError):
+    """A human was asked and would not say."""
+
+    code = "declined"
 
 
 class RequestError(AgentRunError):

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from agentrun.errors import ConfigError
+
 
 class Role(str, Enum):
     """Who speaks. Compares equal to its plain string."""
@@ -176,7 +178,13 @@ class AgentRequest(msgspec.Struct, kw_only=True):
     continues: str | None = None  # the id of the Run whose conversation this one goes on from
     new_only: bool = False  # the wire sent what is new, not the whole conversation
     kept: bool = False  # though it belongs to no session
+    instructions: str | None = None  # what the system says first; for this request only, no turn passes it on
+    resumes: str | None = (
+        None  # the id of a question, or of the Run that ended with it, that this is the answer to
+    )
+    answers: dict[str, Any] = {}  # to questions by their id; None: the human declined
     connection: Any = None
+    run: Any = None  # the Run that answers it
 
     @property
     def raw_request(self) -> Any:
@@ -190,6 +198,23 @@ class AgentRequest(msgspec.Struct, kw_only=True):
             if message.role == Role.USER:
                 return message.text
         return ""
+
+    async def ask(self, prompt: str, schema: Any = None) -> Any:
+        """Ask the human, and wait for the answer: the Run ends here, and the answer goes on in another one.
+
+        `schema` is a type (`bool`, an enum, a dataclass, a msgspec Struct) or a JSON Schema; without it the answer is
+        a text. Declined raises agentrun.errors.Declined, where a `bool` was not asked for.
+        """
+        return await self._asked().ask(prompt, schema)
+
+    def ask_now(self, prompt: str, schema: Any = None) -> Any:
+        """The same for sync agents."""
+        return self._asked().ask_now(prompt, schema)
+
+    def _asked(self) -> Any:
+        if self.run is None:
+            raise ConfigError("Nobody can be asked: this request belongs to no Run.")
+        return self.run
 
     def openai_messages(self) -> list[dict[str, Any]]:
         """The conversation as the OpenAI chat API writes it, to pass on to a model."""

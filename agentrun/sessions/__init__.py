@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from agentrun.sessions.memory import MemoryStore
-from agentrun.sessions.store import Store
+from agentrun.sessions.place import open_store
+from agentrun.sessions.store import Note, Store, Summary
 from agentrun.sessions.turn import Scope, Turn, TurnStatus, branch, messages_of, new_messages
 
 __all__ = [
-    "MemoryStore", "Scope", "Store", "Turn", "TurnStatus", "branch", "messages_of", "new_messages",
+    "MemoryStore", "Note", "Scope", "Store", "Summary", "Turn", "TurnStatus", "branch", "messages_of", "new_messages",
+    "open_store",
 ]  # fmt: skip

@@ -1,11 +1,35 @@
-"""Store: where turns are kept."""
+"""Store: where turns are kept, and notes beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from typing import Protocol as Shape
 
+import msgspec
+
 from agentrun.sessions.turn import Scope, Turn
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON value that belongs to a session: its title, feedback on it, a framework's checkpoint."""
+
+    kind: str
+    id: str
+    scope: Scope
+    session_id: str
+    created: float
+    body: Any
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A session without what was said in it."""
+
+    session_id: str
+    scope: Scope
+    turns: int
+    created: float
+    updated: float
 
 
 class Store(Shape):
@@ -27,12 +51,30 @@ class Store(Shape):
         """All turns of a session, oldest first."""
         ...
 
+    async def sessions(self, scope: Scope | None = None, limit: int = 100) -> Sequence[Summary]:
+        """The sessions of a scope, or of everybody; the latest first."""
+        ...
+
     async def delete_turn(self, owner: str, turn_id: str) -> bool:
         """Forget one turn; whether there was one."""
         ...
 
     async def delete_session(self, scope: Scope, session_id: str) -> int:
-        """Forget a session; how many turns it had."""
+        """Forget a session with its notes; how many turns it had."""
+        ...
+
+    async def put(self, *notes: Note) -> None:
+        """Keep notes; of one scope, session, kind and id there is one, the last."""
+        ...
+
+    async def notes(self, scope: Scope, kind: str, session_id: str | None = None) -> Sequence[Note]:
+        """The notes of a kind, of one session or of all in the scope, in the order of their creation."""
+        ...
+
+    async def delete_notes(
+        self, scope: Scope, kind: str, session_id: str | None = None, id: str | None = None
+    ) -> int:
+        """Forget notes; how many there were."""
         ...
 
     async def close(self) -> None:

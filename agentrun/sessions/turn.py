@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from agentrun.events import AnyEvent, PartDelta, PartStarted
+from agentrun.events import AnyEvent, InputRequired, PartDelta, PartStarted
 from agentrun.messages import AgentRequest, Message, Role, ToolCall
 
 TurnStatus: TypeAlias = Literal["running", "completed", "cancelled", "failed"]
@@ -100,5 +100,7 @@ def _answered(events: Sequence[AnyEvent]) -> list[Message]:
                 results[event.id].content = results[event.id].text + event.text
             elif event.kind in said:
                 said[event.kind].append(event.text)
+        elif isinstance(event, InputRequired) and event.call_id is None:
+            said["text"].append(f"\n\n{event.prompt}" if said["text"] else event.prompt)
     close()
     return answered
