@@ -11,7 +11,7 @@ from msgspec import structs
 
 from agentrun.agent import Agent
 from agentrun.errors import NotFound
-from agentrun.messages import AgentRequest, Message
+from agentrun.messages import AgentRequest, Message, Role
 from agentrun.run.run import OnDisconnect, Run
 from agentrun.run.runs import Runs
 from agentrun.sessions import Scope, Store, Turn, branch, messages_of, new_messages
@@ -41,6 +41,7 @@ class Conversations:
     ) -> Run:
         """As `Runs.start`, with the session's history before it and its turn kept."""
         if request.session_id is None and request.continues is None and not request.kept:
+            request = _instructed(request)
             return await self.runs.start(
                 agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect, gone=gone
             )
@@ -76,6 +77,7 @@ class Conversations:
             return None
         if not self.runs.has_room():
             return None
+        request = _instructed(request)
         return self.runs.start_now(
             agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect
         )
@@ -128,7 +130,7 @@ class Conversations:
         messages = request.messages
         if request.new_only:
             messages = [message for turn in before for message in messages_of(turn)] + messages
-        return turn, structs.replace(request, messages=messages, session_id=session_id)
+        return turn, _instructed(structs.replace(request, messages=messages, session_id=session_id))
 
     async def _before(self, request: AgentRequest, owner: str) -> list[Turn]:
         scope = scope_of(request, owner)
@@ -145,6 +147,14 @@ class Conversations:
 def scope_of(request: AgentRequest, owner: str) -> Scope:
     """Whose turn a request is."""
     return Scope(owner, request.bot_id or "", request.user_id or "")
+
+
+def _instructed(request: AgentRequest) -> AgentRequest:
+    """With its instructions before all that was said."""
+    if request.instructions is None:
+        return request
+    first = Message(Role.SYSTEM, request.instructions)
+    return structs.replace(request, messages=[first, *request.messages])
 
 
 def _snapshot(run: Run) -> Turn:
