@@ -18,6 +18,7 @@ from agentrun.protocols.protocol import (
     Call,
     Desk,
     Encoder,
+    Feed,
     Protocol,
     Replay,
     Reply,
@@ -32,8 +33,10 @@ from agentrun.utils.lazy import load
 
 BUILTIN = {
     "openai_chat": "agentrun.protocols.openai_chat:OpenAIChat",
+    "openai_responses": "agentrun.protocols.openai_responses:OpenAIResponses",
     "ag_ui": "agentrun.protocols.ag_ui:AGUI",
     "a2a": "agentrun.protocols.a2a:A2A",
+    "mcp": "agentrun.protocols.mcp:MCP",
 }
 
 
@@ -55,6 +58,6 @@ def protocols(wanted: Sequence[str | Protocol] | None, settings: Settings) -> li
 
 
 __all__ = [
-    "BUILTIN", "Action", "Answer", "Ask", "Call", "Desk", "Encoder", "Protocol", "Replay", "Reply", "Route", "Stream",
+    "BUILTIN", "Action", "Answer", "Ask", "Call", "Desk", "Encoder", "Feed", "Protocol", "Replay", "Reply", "Route", "Stream",
     "Whole", "call_of", "index_of", "paths_of", "protocols",
 ]  # fmt: skip

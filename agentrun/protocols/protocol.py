@@ -7,7 +7,7 @@ answer with: bytes, a Run as a whole, or a Run as a stream.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 from typing import Protocol as Shape
 
@@ -77,7 +77,13 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     after: int = -1
 
 
-Answer: TypeAlias = Reply | Whole | Stream | Replay
+class Feed(msgspec.Struct, frozen=True, kw_only=True):
+    """Frames that are no single Run's. They are closed when the client goes."""
+
+    frames: AsyncGenerator[bytes]
+
+
+Answer: TypeAlias = Reply | Whole | Stream | Replay | Feed
 Start: TypeAlias = Callable[[AgentRequest], Awaitable[Run]]
 
 

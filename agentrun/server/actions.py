@@ -8,8 +8,9 @@ from agentrun import protocols
 from agentrun.protocols import Action, Answer, Ask, Desk, Protocol, Reply
 from agentrun.run.runs import Gone
 from agentrun.server.admission import Admission
-from agentrun.server.answer import Stream, Whole, refuse
+from agentrun.server.answer import STREAM, Stream, Whole, refuse
 from agentrun.server.auth import Keys
+from agentrun.server.feed import Feed
 from agentrun.server.http import (
     Connection,
     Disconnected,
@@ -81,6 +82,11 @@ class ActionEndpoint:
             headers += [(name.encode(), value.encode()) for name, value in given.headers.items()]
             headers.append((b"content-type", given.media_type.encode()))
             pipe.answer(given.status, headers, given.body)
+            return
+        if isinstance(given, protocols.Feed):
+            headers += [(b"content-type", self._protocol.media_type.encode()), *STREAM]
+            heartbeat_s = self._admission.conversations.runs.limits.heartbeat_s
+            Feed(given.frames, pipe, heartbeat_s).begin(headers)
             return
         headers.append((b"x-run-id", given.run.id.encode()))
         if isinstance(given, protocols.Replay):

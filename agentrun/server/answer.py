@@ -20,7 +20,7 @@ from agentrun.server.pipe import Pipe
 logger = logging.getLogger(__name__)
 _SILENT_FRAMES = 4  # after so many heartbeats in a row one is a real chunk: some clients count only these
 _JSON = (b"content-type", b"application/json")
-_STREAM = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+STREAM = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 _NONE: RawHeaders = []
 _STATUS = {"timeout": 504, "server_shutdown": 503}
 
@@ -183,7 +183,7 @@ class Stream(_Answer):
         self._headers += (
             (b"content-type", self._protocol.media_type.encode()),
             _time_taken(self._run),
-            *_STREAM,
+            *STREAM,
         )
         self._pipe.start(200, self._headers)
         self._headers = _NONE
@@ -207,7 +207,7 @@ class Replay:
         self._heartbeat = heartbeat
         self._index = after + 1
         self._pipe = pipe
-        self._headers: RawHeaders = [*headers, (b"content-type", media_type.encode()), *_STREAM]
+        self._headers: RawHeaders = [*headers, (b"content-type", media_type.encode()), *STREAM]
 
     def begin(self) -> None:
         """Write what there is, and the rest when it comes."""

@@ -51,6 +51,7 @@ async def agent(request: AgentRequest):
     yield request.text
 
 
+@pytest.mark.timeout(180)  # of all operations, one after the other
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
 def test_every_operation_answers_as_the_document_says(serve, mode):
     schema = schemathesis.openapi.from_url(f"{serve(agent)}/openapi.json")

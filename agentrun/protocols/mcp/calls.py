@@ -1,0 +1,179 @@
+"""A call of the tool: one Run, or several where a human is asked between them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from agentrun.events import AnyEvent, InputRequired, PartDelta, PartStarted, RunFailed, Usage
+from agentrun.messages import AgentRequest, Message, Role
+from agentrun.protocols.json_rpc import INVALID_PARAMS, Id, RpcError, RpcMessage
+from agentrun.protocols.mcp import words
+from agentrun.protocols.mcp.sessions import Session
+from agentrun.protocols.mcp.words import Fields
+from agentrun.protocols.protocol import Desk, Start
+from agentrun.run import Run
+
+_TEXT = ("text", "refusal")
+
+
+class Caller(msgspec.Struct):
+    """Who calls: its headers, and how it can be asked something."""
+
+    headers: Mapping[str, str]
+    modern: bool
+    session: Session | None = None
+    can_elicit: bool = False
+
+
+class Call:
+    """One `tools/call`. `begin` may raise what is an error of HTTP; `messages` are what the client is sent."""
+
+    def __init__(self, message: RpcMessage, caller: Caller, tool: str, desk: Desk) -> None:
+        self._id: Id = message.id
+        self._params = message.params
+        self._caller = caller
+        self._start: Start = desk.start
+        self._desk = desk
+        self._token: object = words.fields_of(message.params.get("_meta")).get("progressToken")
+        self._count = 0
+        if message.params.get("name") != tool:
+            name = message.params.get("name")
+            raise RpcError(INVALID_PARAMS, f"Unknown tool: {name!r}. There is: {tool}.")
+
+    async def begin(self, owner: str) -> Run | Fields:
+        """The first Run, or the answer to arguments that are none."""
+        arguments = words.fields_of(self._params.get("arguments"))
+        text, conversation = arguments.get("message"), arguments.get("conversation")
+        if not isinstance(text, str) or not isinstance(conversation, (str, type(None))):
+            return words.called("The argument message is missing, or not a text.", failed=True)
+        answered = self._params.get("requestState")
+        if self._caller.modern and isinstance(answered, str):
+            return await self._start(await self._resumed(answered, owner))
+        return await self._start(self._request(Message(Role.USER, text), conversation or None))
+
+    async def messages(self, run: Run) -> AsyncGenerator[Fields]:
+        """Progress, questions, and at last the answer. Closing it leaves the Run as a client's going does."""
+        while True:
+            async with aclosing(self._followed(run)) as notes:
+                async for note in notes:
+                    yield note
+            events = run.log.since(0)
+            asked = [event for event in events if isinstance(event, InputRequired)]
+            if not asked or run.status != "completed":
+                yield words.result(self._id, _result(run, events))
+                return
+            if self._caller.modern and self._caller.can_elicit:
+                yield words.result(self._id, words.input_required(asked, run.id))
+                return
+            session = self._caller.session
+            if session is None or not session.can_elicit:
+                yield words.result(self._id, _unanswerable(run, events, asked))
+                return
+            answers: dict[str, Any] = {}
+            for key, one in words.keyed(asked).items():
+                question, answer = session.ask()
+                try:
+                    yield words.request(question, "elicitation/create", words.elicitation(one))
+                    answers[key] = await answer
+                finally:
+                    session.asked.pop(question, None)
+            run = await self._start(self._answered(run.id, asked, answers))
+
+    async def _followed(self, run: Run) -> AsyncGenerator[Fields]:
+        run.readers += 1
+        session, index = self._caller.session, 0
+        if session is not None:
+            session.runs[self._id] = run
+        try:
+            while True:
+                batch = run.log.since(index)
+                index = run.read_to()
+                told = _told(batch)
+                if self._token is not None and told:
+                    self._count += 1
+                    yield words.progress(self._token, self._count, told)
+                if run.ended and index == len(run.log):
+                    return
+                if not batch:
+                    await run.changed()
+        finally:
+            if session is not None:
+                session.runs.pop(self._id, None)
+            run.leave()
+
+    async def _resumed(self, run_id: str, owner: str) -> AgentRequest:
+        turn = await self._desk.conversations.find(run_id, owner)
+        if turn is None or turn.request.protocol != "mcp":
+            raise RpcError(INVALID_PARAMS, "This requestState is not known here.")
+        asked = [event for event in turn.events if isinstance(event, InputRequired)]
+        return self._answered(run_id, asked, words.fields_of(self._params.get("inputResponses")))
+
+    def _answered(
+        self, run_id: str, asked: Sequence[InputRequired], answers: Mapping[str, Any]
+    ) -> AgentRequest:
+        """What was asked for, as the next message of the conversation that the Run was of."""
+        said = [_said(one, answers.get(key)) for key, one in words.keyed(asked).items()]
+        request = self._request(Message(Role.USER, "\n".join(said)), None)
+        request.continues = run_id
+        return request
+
+    def _request(self, message: Message, conversation: str | None) -> AgentRequest:
+        return AgentRequest(
+            messages=[message],
+            stream=True,
+            session_id=conversation,
+            new_only=True,
+            kept=self._caller.can_elicit or conversation is not None,
+            user_id=self._caller.headers.get("x-user-id"),
+            headers=self._caller.headers,
+            extra={name: value for name, value in self._params.items() if name in ("arguments", "_meta")},
+            protocol="mcp",
+        )
+
+
+def _said(asked: InputRequired, answer: Any) -> str:
+    """A human's answer as text."""
+    fields = words.fields_of(answer)
+    if fields.get("action") != "accept":
+        return "declined" if fields.get("action") == "decline" else "cancelled"
+    value = words.answer_of(asked.schema, words.fields_of(fields.get("content")))
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _told(events: Sequence[AnyEvent]) -> str:
+    """What is worth telling while a call goes on: text, and which tools the agent uses."""
+    pieces: list[str] = []
+    for event in events:
+        if isinstance(event, PartDelta) and event.kind in _TEXT:
+            pieces.append(event.text)
+        elif isinstance(event, PartStarted) and event.kind == "tool_call":
+            pieces.append(f"[{event.name}]")
+    return "".join(pieces)
+
+
+def _text(events: Sequence[AnyEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, PartDelta) and event.kind in _TEXT)
+
+
+def _result(run: Run, events: Sequence[AnyEvent]) -> Fields:
+    usage = None
+    for event in events:
+        if isinstance(event, Usage):
+            usage = event if usage is None else usage + event
+    counted = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else None
+    text = _text(events)
+    if isinstance(run.ending, RunFailed):
+        text = f"{text}\n{run.ending.message}" if text else run.ending.message
+    elif run.status == "cancelled":
+        text = f"{text}\nThe agent was stopped." if text else "The agent was stopped."
+    return words.called(text, failed=run.status != "completed", run_id=run.id, usage=counted)
+
+
+def _unanswerable(run: Run, events: Sequence[AnyEvent], asked: Sequence[InputRequired]) -> Fields:
+    """The question as text: this client cannot ask a human itself."""
+    lines = [_text(events), *(one.prompt for one in asked)]
+    return words.called("\n".join(line for line in lines if line), run_id=run.id)
