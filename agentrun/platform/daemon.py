@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import logging
 import os
@@ -31,7 +30,7 @@ from agentrun.platform.builds import Environments, Packages
 from agentrun.platform.core import Core
 from agentrun.platform.drivers.local import LocalDriver
 from agentrun.platform.gateway.gateway import Gateway
-from agentrun.platform.home import Home, home
+from agentrun.platform.home import Home, hold, home
 from agentrun.platform.instances.instances import Instances
 from agentrun.platform.keys import Keys
 from agentrun.platform.launch import Places
@@ -57,6 +56,8 @@ class AlreadyRunning(ConfigError):
 def main() -> None:
     """`python -m agentrun.platform.daemon FOLDER [READY_FD]`: READY_FD gets one line, when it is up or why it is not."""
     ready = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    if ready is not None:
+        _leave_parent()
     try:
         where = home(Path(sys.argv[1]))
         _configure_logging(where)
@@ -69,6 +70,13 @@ def main() -> None:
         _log.exception("The daemon failed")
         _tell(ready, {"error": shape(AgentRunError(f"The platform failed: {error}."))})
         raise SystemExit(1) from None
+
+
+def _leave_parent() -> None:
+    """Whoever started it has no child to wait for, and no terminal of theirs ends it."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
 
 
 def _tell(ready: int | None, said: dict[str, object]) -> None:
@@ -106,13 +114,9 @@ async def run(where: Home, on_ready: Callable[[str], None]) -> None:
 
 
 def _lock(where: Home) -> int:
-    """Held until this process ends, however it does."""
-    fd = os.open(where.folder / "daemon.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        raise AlreadyRunning(f"The platform in {where.folder} is running already.") from None
+    fd = hold(where)
+    if fd is None:
+        raise AlreadyRunning(f"The platform in {where.folder} is running already.")
     return fd
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from hashlib import sha256
@@ -34,6 +35,11 @@ class Home(msgspec.Struct, frozen=True):
         return Path(tempfile.gettempdir()) / f"agentrun-{os.getuid()}" / f"{mark}.sock"
 
     @property
+    def lock(self) -> Path:
+        """Held by the daemon as long as it lives."""
+        return self.folder / "daemon.lock"
+
+    @property
     def log(self) -> Path:
         return self.folder / "daemon.log"
 
@@ -50,6 +56,25 @@ def home(folder: Path | None = None) -> Home:
         _address("AGENTRUN_GATEWAY", config.environment("AGENTRUN_GATEWAY") or DEFAULT_GATEWAY),
         _address("AGENTRUN_PLATFORM_LISTEN", control) if control else None,
     )
+
+
+def hold(where: Home) -> int | None:
+    """Take the platform's lock, which the process keeps until it ends, however it does; none if another has it."""
+    fd = os.open(where.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def is_held(where: Home) -> bool:
+    """Whether a daemon lives."""
+    fd = hold(where)
+    if fd is not None:
+        os.close(fd)
+    return fd is None
 
 
 def _address(name: str, text: str) -> tuple[str, int]:

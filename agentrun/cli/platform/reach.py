@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from typing import Any
 
 from agentrun.cli import output
@@ -15,7 +14,7 @@ from agentrun.cli.platform import accesses
 from agentrun.client import Access, Client
 from agentrun.client.failures import of_shape
 from agentrun.errors import AgentRunError, Unavailable
-from agentrun.platform.home import Home, home
+from agentrun.platform.home import Home, home, is_held
 from agentrun.version import __version__
 
 _START_S = 60.0
@@ -64,14 +63,14 @@ def start(where: Home) -> None:
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "agentrun.platform.daemon", str(where.folder), str(writing)]
     try:
-        subprocess.Popen(
+        subprocess.run(
             command,
             cwd=where.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=[writing],
-            start_new_session=True,
+            check=False,
         )
     finally:
         os.close(writing)
@@ -105,16 +104,8 @@ def stop(where: Home, *, instances: bool) -> bool:
     if client is None:
         return False
     with client:
-        pid = client.status().pid
         client.stop(instances=instances)
     end = time.monotonic() + _START_S
-    while _lives(pid) and time.monotonic() < end:
+    while is_held(where) and time.monotonic() < end:
         time.sleep(_AGAIN_S)
     return True
-
-
-def _lives(pid: int) -> bool:
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, 0)
-        return True
-    return False
