@@ -1,0 +1,241 @@
+"""`python -m bench.sandbox`: what a sandbox costs, beside a plain process, bare bubblewrap and ipykernel.
+
+All sandboxes of this kind share the kernel with this machine; so does every figure here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from agentrun.sandbox import Sandbox
+from agentrun.sandbox.backends.bubblewrap import needs
+
+_MB = 1 << 20
+Row = tuple[str, list[float], str]
+
+
+async def repeat(times: int, action: Callable[[], Awaitable[float]]) -> list[float]:
+    """The seconds that each of so many turns says it took."""
+    return [await action() for _ in range(times)]
+
+
+async def timed(action: Awaitable[object]) -> float:
+    begun = time.perf_counter()
+    await action
+    return time.perf_counter() - begun
+
+
+def first_line(*command: str) -> float:
+    begun = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env={}) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        return time.perf_counter() - begun
+
+
+def peers(times: int) -> list[Row]:
+    python = os.path.realpath(sys.executable)
+    code = "print(1 + 1, flush=True)"
+    rows: list[Row] = [
+        (
+            "plain python3, to its first line",
+            [first_line(python, "-I", "-c", code) for _ in range(times)],
+            "ms",
+        )
+    ]
+    bwrap = needs.program()
+    if bwrap is not None:
+        words = [bwrap, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
+        rows.append(
+            (
+                "bwrap and python3, to its first line",
+                [first_line(*words, python, "-I", "-c", code) for _ in range(times)],
+                "ms",
+            )
+        )
+    if importlib.util.find_spec("ipykernel") and importlib.util.find_spec("jupyter_client"):
+        rows += ipykernel(max(times // 5, 2))
+    return rows
+
+
+def ipykernel(times: int) -> list[Row]:
+    from jupyter_client.manager import start_new_kernel
+
+    starts, warm = [], []
+    for _ in range(times):
+        begun = time.perf_counter()
+        manager, client = start_new_kernel(kernel_name="python3")
+        client.execute_interactive("1 + 1", silent=True)
+        starts.append(time.perf_counter() - begun)
+        for _ in range(50):
+            begun = time.perf_counter()
+            client.execute_interactive("1 + 1", silent=True)
+            warm.append(time.perf_counter() - begun)
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    return [
+        ("ipykernel without isolation, to its first answer", starts, "ms"),
+        ("ipykernel, 1 + 1", warm, "ms"),
+    ]
+
+
+async def create_and_run(**options: object) -> float:
+    begun = time.perf_counter()
+    box = await Sandbox.create(**options)  # type: ignore[arg-type]
+    await box.run("1 + 1")
+    took = time.perf_counter() - begun
+    await box.close()
+    await asyncio.sleep(0.1 if options.get("warm") else 0)  # the ready ones are made again
+    return took
+
+
+async def claim(**options: object) -> float:
+    begun = time.perf_counter()
+    box = await Sandbox.create(**options)  # type: ignore[arg-type]
+    took = time.perf_counter() - begun
+    await box.close()
+    await asyncio.sleep(0.1)
+    return took
+
+
+async def ours(times: int) -> list[Row]:
+    rows: list[Row] = []
+    rows.append(
+        (
+            "cold: with a parent of its own, to the first result",
+            await repeat(max(times // 3, 3), lambda: create_and_run(strict=True)),
+            "ms",
+        )
+    )
+    await create_and_run(warm=0)
+    rows.append(
+        (
+            "forked from the warm parent, to the first result",
+            await repeat(times, lambda: create_and_run(warm=0)),
+            "ms",
+        )
+    )
+    await create_and_run(warm=4)
+    await asyncio.sleep(0.5)
+    rows.append(("claimed from the ready ones", await repeat(times, lambda: claim(warm=4)), "ms"))
+    rows.append(
+        (
+            "claimed from the ready ones, to the first result",
+            await repeat(times, lambda: create_and_run(warm=4)),
+            "ms",
+        )
+    )
+    async with Sandbox.create(warm=0, limits={"memory_mb": 4096, "disk_mb": 1024, "output_mb": 1024}) as box:
+        rows += await inside(box, times)
+    rows.append(("100 created at once", [await at_once(100)], "ms"))
+    return rows
+
+
+async def inside(box: Sandbox, times: int) -> list[Row]:
+    context = await box.contexts.usual("python")
+    await context.run("x = list(range(1000))")
+    rows: list[Row] = [
+        ("1 + 1 in a live context", await repeat(times * 20, lambda: timed(context.run("1 + 1"))), "ms")
+    ]
+
+    async def fork() -> float:
+        begun = time.perf_counter()
+        copy = await context.fork()
+        await copy.run("x[0]")
+        took = time.perf_counter() - begun
+        await copy.close()
+        return took
+
+    rows.append(("fork of a live context, to its first result", await repeat(times, fork), "ms"))
+    seen = 0
+
+    def count(output: object) -> None:
+        nonlocal seen
+        seen += len(getattr(output, "text", "") or "")
+
+    code = "import os\nblock = b'x' * 65536\nfor _ in range(4000): os.write(1, block)"
+    took = await timed(context.run(code, on_output=count))
+    rows.append(("output, told as it comes", [seen / took / _MB], "MB/s"))
+    block = bytes(_MB)
+
+    async def pieces():
+        for _ in range(200):
+            yield block
+
+    took = await timed(box.files.write("big", pieces()))
+    rows.append(("a file of 200 MB in", [200 / took], "MB/s"))
+
+    async def read() -> None:
+        async for _ in box.files.stream("big"):
+            pass
+
+    rows.append(("a file of 200 MB out", [200 / await timed(read())], "MB/s"))
+    return rows
+
+
+async def at_once(number: int) -> float:
+    await create_and_run(warm=0)
+    begun = time.perf_counter()
+    boxes = await asyncio.gather(*(Sandbox.create(warm=0) for _ in range(number)))
+    took = time.perf_counter() - begun
+    await asyncio.gather(*(box.close() for box in boxes))
+    return took
+
+
+async def idle(number: int) -> list[Row]:
+    boxes = [await Sandbox.create(warm=0) for _ in range(number)]
+    pss = sum(_pss(box._box.pid or 0) for box in boxes)
+    rows: list[Row] = [(f"an idle one, of {number}: PSS", [pss / number / 1024], "MB")]
+    await asyncio.gather(*(box.run("1") for box in boxes))
+    pss = sum(sum(map(_pss, [box._box.pid or 0, *_children(box._box.pid or 0)])) for box in boxes)
+    rows.append((f"one with a Python context, of {number}: PSS", [pss / number / 1024], "MB"))
+    await asyncio.gather(*(box.close() for box in boxes))
+    return rows
+
+
+def _pss(pid: int) -> float:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
+    return float(text.split("Pss:")[1].split()[0])
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+
+
+def show(rows: list[Row]) -> str:
+    lines = ["| | p50 | p90 | p99 | |", "|---|--:|--:|--:|---|"]
+    for name, values, unit in rows:
+        ordered = sorted(value * (1000 if unit == "ms" else 1) for value in values)
+        marks = [ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in (0.5, 0.9, 0.99)]
+        figures = [
+            f"{mark:,.2f}" if len(ordered) > 1 or number == 0 else "" for number, mark in enumerate(marks)
+        ]
+        lines.append(f"| {name} | {' | '.join(figures)} | {unit} |")
+    return "\n".join(lines)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=30)
+    parser.add_argument("--idle", type=int, default=200)
+    options = parser.parse_args()
+    rows = [*peers(options.times), *await ours(options.times), *await idle(options.idle)]
+    kernel, cores = platform.release(), os.cpu_count()
+    load = statistics.mean(os.getloadavg())
+    print(
+        f"Linux {kernel}, {cores} cores, load {load:.1f}, as {'root' if os.geteuid() == 0 else 'a user'}\n\n{show(rows)}"
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
