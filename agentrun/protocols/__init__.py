@@ -34,6 +34,7 @@ from agentrun.utils.lazy import load
 BUILTIN = {
     "openai_chat": "agentrun.protocols.openai_chat:OpenAIChat",
     "openai_responses": "agentrun.protocols.openai_responses:OpenAIResponses",
+    "anthropic_messages": "agentrun.protocols.anthropic_messages:AnthropicMessages",
     "ag_ui": "agentrun.protocols.ag_ui:AGUI",
     "a2a": "agentrun.protocols.a2a:A2A",
     "mcp": "agentrun.protocols.mcp:MCP",

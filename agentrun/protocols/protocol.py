@@ -38,6 +38,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     request: type[Any] | None = None  # what msgspec makes the JSON Schemas of
     response: type[Any] | None = None
     chunk: type[Any] | None = None
+    error: type[Any] | None = None  # if it is another shape than OpenAI's
 
 
 def paths_of(route: Route | Action, prefixes: Sequence[str]) -> list[str]:

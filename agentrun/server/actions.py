@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
+from typing import Any
 
 from agentrun import protocols
+from agentrun.messages import AgentRequest
 from agentrun.protocols import Action, Answer, Ask, Desk, Protocol, Reply
+from agentrun.run import Run
 from agentrun.run.runs import Gone
 from agentrun.server.admission import Admission
 from agentrun.server.answer import STREAM, Stream, Whole, refuse
@@ -27,6 +30,59 @@ from agentrun.server.http import (
 )
 from agentrun.server.numbered import replay_numbered
 from agentrun.server.pipe import AsgiPipe
+from agentrun.server.retries import Attempt, Once, Retries
+
+
+class _Start:
+    """Starts the Run of one request, or finds the one that was started when the same was asked before."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        retries: Retries,
+        connection: Any,
+        headers: Headers,
+        body: bytes,
+        owner: str,
+        request_id: str,
+        pipe: AsgiPipe,
+    ) -> None:
+        self._admission = admission
+        self._retries = retries
+        self._connection = connection
+        self._headers = headers
+        self._body = body
+        self._owner = owner
+        self._request_id = request_id
+        self._pipe = pipe
+        self.grace_s = 0.0
+
+    async def __call__(self, request: AgentRequest) -> Run:
+        attempt, run = await self._attempt()
+        self.grace_s = attempt.grace_s
+        if run is not None:
+            return run
+        attempt.starting()
+        try:
+            run = await self._admission.start(
+                request,
+                connection=self._connection,
+                headers=self._headers,
+                owner=self._owner,
+                request_id=self._request_id,
+                gone=self._pipe.left,
+            )
+            attempt.started(run)
+            return run
+        finally:
+            attempt.settle()
+
+    async def _attempt(self) -> tuple[Attempt | Once, Run | None]:
+        while True:
+            found = self._retries.find(self._headers, self._owner, self._body)
+            if not isinstance(found, asyncio.Event):
+                return found
+            await found.wait()
 
 
 class ActionEndpoint:
@@ -40,6 +96,7 @@ class ActionEndpoint:
         self._admission = admission
         self._keys = keys
         self._max_body_bytes = max_body_bytes
+        self._retries = Retries(admission.conversations.runs)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = Headers(scope["headers"])
@@ -47,18 +104,19 @@ class ActionEndpoint:
         headers: RawHeaders = [(b"x-request-id", request_id.encode()), *self._protocol.headers]
         pipe = AsgiPipe(receive, send)
         try:
-            given = await self._act(scope, receive, sent, request_id, pipe)
+            given, grace_s = await self._act(scope, receive, sent, request_id, pipe)
         except (Disconnected, Gone):
             return
         except Exception as error:
             refuse(pipe, self._protocol, error, headers, request_id)
         else:
-            self._give(given, pipe, headers)
+            self._give(given, pipe, headers, grace_s)
         await pipe.pump()
 
     async def _act(
         self, scope: Scope, receive: Receive, sent: Headers, request_id: str, pipe: AsgiPipe
-    ) -> Answer:
+    ) -> tuple[Answer, float]:
+        """The answer, and how long its client may come back for it."""
         owner = self._keys.owner(sent) if self._action.secured else ""
         check_length(sent, self._max_body_bytes)
         body = await read_body(receive, self._max_body_bytes)
@@ -67,17 +125,12 @@ class ActionEndpoint:
         ask = Ask(
             body=body, headers=sent, owner=owner, path=scope.get("path_params") or {}, query=query_of(scope)
         )
-        start = partial(
-            self._admission.start,
-            connection=Connection(scope, receive, body),
-            headers=sent,
-            owner=owner,
-            request_id=request_id,
-            gone=pipe.left,
-        )
-        return await self._action.act(ask, Desk(conversations=self._admission.conversations, start=start))
+        connection = Connection(scope, receive, body)
+        start = _Start(self._admission, self._retries, connection, sent, body, owner, request_id, pipe)
+        given = await self._action.act(ask, Desk(conversations=self._admission.conversations, start=start))
+        return given, start.grace_s
 
-    def _give(self, given: Answer, pipe: AsgiPipe, headers: RawHeaders) -> None:
+    def _give(self, given: Answer, pipe: AsgiPipe, headers: RawHeaders, grace_s: float) -> None:
         if isinstance(given, Reply):
             headers += [(name.encode(), value.encode()) for name, value in given.headers.items()]
             headers.append((b"content-type", given.media_type.encode()))
@@ -92,6 +145,7 @@ class ActionEndpoint:
         if isinstance(given, protocols.Replay):
             replay_numbered(given.run, self._protocol, given.encoder, given.after, pipe, headers)
         elif isinstance(given, protocols.Stream):
-            Stream(given.run, self._protocol, given.encoder, pipe, headers).begin(at_once=given.at_once)
+            stream = Stream(given.run, self._protocol, given.encoder, pipe, headers, grace_s)
+            stream.begin(at_once=given.at_once)
         else:
-            Whole(given.run, self._protocol, given.encoder, pipe, headers).begin()
+            Whole(given.run, self._protocol, given.encoder, pipe, headers, grace_s).begin()

@@ -46,7 +46,7 @@ def of_protocols(protocols: Sequence[Protocol], prefixes: Sequence[str], *, secu
     types = [
         kind for route in routes for kind in (route.request, route.response, route.chunk) if kind is not None
     ]
-    errors = {route.path: route.error or ErrorAnswer for route in routes if isinstance(route, Action)}
+    errors = {route.path: route.error or ErrorAnswer for route in routes}
     schemas, components = _schemas([*types, *errors.values(), ErrorAnswer])
     paths: dict[str, Any] = {}
     for route in routes:
@@ -61,8 +61,8 @@ def of_protocols(protocols: Sequence[Protocol], prefixes: Sequence[str], *, secu
                 operation["requestBody"] = _body(route, schemas)
             operation["responses"] = {
                 status: _answers(route, schemas),
-                "4XX": _error(schemas[errors.get(route.path, ErrorAnswer)]),
-                "5XX": _error(schemas[errors.get(route.path, ErrorAnswer)]),
+                "4XX": _error(schemas[errors[route.path]]),
+                "5XX": _error(schemas[errors[route.path]]),
             }
             paths.setdefault(path, {})[method] = operation
     return {"paths": paths, "schemas": components}
