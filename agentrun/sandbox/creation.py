@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from agentrun.errors import SandboxUnavailable
-from agentrun.sandbox import backend, records, registry
+from agentrun.sandbox import backend, door, records, registry
 from agentrun.sandbox.backend import Backend, Box, Mount, Order
 from agentrun.sandbox.life import Life
 from agentrun.sandbox.template import Template
@@ -47,6 +47,10 @@ async def create(wish: Wish) -> tuple[Life, Box]:
     try:
         records.add(order.id, name, box, time.time())
         life.on_over(lambda: records.remove(order.id))
+        door.show(life, box)
+        records.note(
+            order.id, f"began from template {name}, {box.isolation.level} by {box.isolation.backend}"
+        )
         for target, source in template.files.items():
             await box.write(target, _read(Path(source)))
     except BaseException:

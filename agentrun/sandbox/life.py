@@ -25,7 +25,7 @@ class Life:
         self._users = 0
         self._used_s = self._loop.time()
         self._closing: asyncio.Future[None] | None = None
-        self._on_over: list[Callable[[], None]] = []
+        self._on_over: list[Callable[[], object]] = []
         self._idle_timeout_s = template.idle_timeout_s
         self._idle = self._loop.call_later(template.idle_timeout_s, self._check_idle)
         self._last = self._loop.call_later(template.max_life_s, self._end, "its longest life is over")
@@ -67,7 +67,7 @@ class Life:
         self._idle.cancel()
         self._idle = self._loop.call_later(idle_timeout_s, self._check_idle)
 
-    def on_over(self, callback: Callable[[], None]) -> None:
+    def on_over(self, callback: Callable[[], object]) -> None:
         """Called when nothing of it is left."""
         self._on_over.append(callback)
 

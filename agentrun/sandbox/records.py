@@ -92,6 +92,10 @@ def sweep(leftovers: Callable[[Record], object]) -> list[Record]:
         leftovers(record)
         remove(record.id)
         swept.append(record)
+    for path in folder().glob("owner-*.sock"):
+        pid = path.stem.removeprefix("owner-")
+        if not pid.isdigit() or _start_of(int(pid)) is None:
+            path.unlink(missing_ok=True)
     return swept
 
 
