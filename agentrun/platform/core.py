@@ -58,6 +58,7 @@ class Core:
         self.secrets, self.keys, self.places, self.clock = secrets, keys, places, clock
         self.warm: dict[tuple[str, int], float] = {}
         self.snapshot = Snapshot({}, (), (), ())
+        self.is_stale = False  # it could not be applied yet
         self._starting: dict[str, Version] = {}
         self._launches: dict[str, Launch] = {}
         self._unable: dict[str, str] = {}
@@ -79,6 +80,7 @@ class Core:
 
     async def refresh(self) -> None:
         """Let the routes and the instances be what the store says."""
+        self.is_stale = True
         async with self._applying:
             self.snapshot = found = await self.records(_read)
             table = traffic.table(found.endpoints, found.versions, found.rollouts)
@@ -86,9 +88,12 @@ class Core:
             self._table = table
             self.routes.replace(table)
             await self._want()
+            self.is_stale = False
 
     async def again(self) -> None:
-        """Let time pass: what was kept warm long enough is so no more."""
+        """Let time pass: what was kept warm long enough is so no more. What could not be applied is tried again."""
+        if self.is_stale:
+            await self.refresh()
         async with self._applying:
             await self._want()
 

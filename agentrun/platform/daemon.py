@@ -185,7 +185,7 @@ async def _ticking(core: Core) -> AsyncGenerator[None]:
     async def tick() -> None:
         while True:
             await asyncio.sleep(_TICK_S)
-            if core.warm or core.snapshot.rollouts:
+            if core.warm or core.snapshot.rollouts or core.is_stale:
                 try:
                     await releases.watch(core)
                     await core.again()

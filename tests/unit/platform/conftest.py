@@ -10,7 +10,15 @@ import private_postgres
 import psycopg
 import pytest
 
+from agentrun.platform.builds import Environments, Packages
+from agentrun.platform.core import Core
+from agentrun.platform.keys import Keys
+from agentrun.platform.launch import Places
+from agentrun.platform.secrets import Secrets
 from agentrun.platform.store import Store, open_store
+from agentrun.platform.traffic import Routes
+
+from .fleet import FakeFleet
 
 DATABASES = ("sqlite", "postgres")
 
@@ -55,3 +63,48 @@ def open_again(store_url: str) -> Iterator[Callable[[], Store]]:
 @pytest.fixture
 def store(open_again: Callable[[], Store]) -> Store:
     return open_again()
+
+
+class Clock:
+    """A time that tests move."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def fleet() -> FakeFleet:
+    return FakeFleet()
+
+
+def core_of(store: Store, fleet: FakeFleet, folder: Path, clock: Clock) -> Core:
+    """A platform without a daemon."""
+    packages, environments = Packages(folder / "packages"), Environments(folder / "environments")
+    return Core(
+        store=store,
+        routes=Routes(),
+        fleet=fleet,
+        packages=packages,
+        environments=environments,
+        secrets=Secrets(folder / "secrets"),
+        keys=Keys(clock),
+        places=Places(
+            packages.path, environments.path, folder / "data", "/usr/bin:/bin", lambda: "http://gateway"
+        ),
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def core(tmp_path: Path, fleet: FakeFleet, clock: Clock) -> Iterator[Core]:
+    store = open_store(f"sqlite://{tmp_path}/core.db")
+    yield core_of(store, fleet, tmp_path, clock)
+    store.close()
