@@ -37,11 +37,11 @@ def circumstances(command: str, plan: Plan) -> str:
     )
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
     """Replace what stands between the markers."""
     document = path.read_text("utf-8")
-    before, found, rest = document.partition(BEGIN)
-    _, found_end, after = rest.partition(END)
+    before, found, rest = document.partition(begin)
+    _, found_end, after = rest.partition(end)
     if not found or not found_end:
-        raise SystemExit(f"{path} has no {BEGIN} followed by {END}. Add both where the table is to stand.")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", "utf-8")
+        raise SystemExit(f"{path} has no {begin} followed by {end}. Add both where the table is to stand.")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", "utf-8")

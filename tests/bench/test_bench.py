@@ -60,3 +60,13 @@ def test_an_unknown_case_is_refused_with_the_known_ones() -> None:
 
     assert done.returncode == 2
     assert "wohle: there are whole, burst" in done.stderr
+
+
+def test_bench_integration_compares_a_framework_with_its_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from bench import integration
+    from bench.integration_agents import FRAMEWORKS
+
+    line = integration._adapter("langchain", FRAMEWORKS["langchain"], rounds=1, tokens=10)
+
+    assert line.theirs.endswith(" µs") and line.ours.endswith(" µs") and line.added.startswith(("+", "-"))
