@@ -7,7 +7,7 @@ import json
 import time
 from contextlib import suppress
 
-from agentrun.errors import NotFound, Unavailable
+from agentrun.errors import DriverError, NotFound
 from agentrun.platform.drivers.driver import Ended, Handle, Stats
 
 
@@ -167,7 +167,7 @@ class FakeDriver:
     async def start(self, launch) -> Handle:
         await self.may_start.wait()
         if launch.command[0].startswith("/no/"):
-            raise Unavailable(f"{launch.command[0]} is not there.")
+            raise DriverError(f"{launch.command[0]} is not there.")
         if launch.instance in self.running:
             return self._handle(self.running[launch.instance])
         self.started += 1

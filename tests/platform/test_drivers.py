@@ -1,67 +1,351 @@
-"""The contract of drivers: one suite, every driver."""
+"""The contract of drivers: one suite, every driver. Then what only processes of this machine can do."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
+from data_plane import WITHIN_S, until
+from fake_driver import FakeDriver
 from msgspec import structs
 
-from agentrun.errors import AgentRunError
-from agentrun.platform.drivers.driver import Ended, Launch
+from agentrun.errors import AgentRunError, NotFound
+from agentrun.platform.drivers.driver import Launch
+from agentrun.platform.drivers.keeper import linux
+from agentrun.platform.drivers.keeper.limits import Cgroups
+from agentrun.platform.drivers.keeper.orphans import descends, marked
 from agentrun.platform.drivers.local import LocalDriver
+from agentrun.platform.logs.logs import Logs
+from agentrun.resources import Limits
 
-WITHIN_S = 30
-SERVE = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1")
+
+def _makes_cgroups() -> bool:
+    places = Cgroups("probe")
+    places.close()
+    return places.kind == "cgroup"
+
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Instances need Linux.")
+
+SERVE = """
+import http.server, os
+print("serving", os.environ.get("GREETING"), flush=True)
+http.server.ThreadingHTTPServer(
+    ("127.0.0.1", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler
+).serve_forever()
+"""
 
 
 @pytest.fixture
-async def driver(tmp_path):
-    driver = LocalDriver(tmp_path / "keeper")
-    yield driver
-    await driver.close(stop=True)
-
-
-@pytest.fixture
-def launch(tmp_path):
+def launch(tmp_path) -> Launch:
+    """A server of files, in `code`; it prints to the runtime `a`."""
     folder = tmp_path / "code"
     folder.mkdir()
-    (folder / "serve.py").write_text(
-        "import os, http.server\n"
-        "print('serving', flush=True)\n"
-        "http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), http.server.SimpleHTTPRequestHandler)"
-        ".serve_forever()\n"
-    )
+    (folder / "serve.py").write_text(SERVE)
     return Launch(
         instance="c-1",
         version="a@1",
         command=(sys.executable, "serve.py"),
         folder=str(folder),
-        environment={"PATH": os.environ["PATH"]},
-        log=str(tmp_path / "log"),
+        environment={"PATH": os.environ["PATH"], "GREETING": "hello"},
+        log=str(tmp_path / "logs" / "a" / "output"),
         data=str(tmp_path / "data"),
         readable=(sys.prefix, sys.base_prefix),
     )
 
 
-async def answer(handle):
-    async with httpx.AsyncClient() as client, asyncio.timeout(WITHIN_S):
-        while True:
-            try:
-                return (await client.get(f"http://{handle.host}:{handle.port}/")).status_code
-            except httpx.ConnectError:
-                await asyncio.sleep(0.01)
+@pytest.fixture
+async def local(tmp_path):
+    made = LocalDriver(tmp_path / "keeper")
+    yield made
+    await made.close(stop=True)
 
 
-async def test_an_instance_serves_until_it_is_stopped(driver, launch):
-    ended = asyncio.Queue()
+@pytest.fixture(params=["local", "fake"])
+async def driver(request, tmp_path):
+    made = LocalDriver(tmp_path / "keeper") if request.param == "local" else FakeDriver()
+    yield made
+    await made.close(stop=True)
+
+
+@pytest.fixture
+def ended() -> asyncio.Queue:
+    return asyncio.Queue()
+
+
+async def answers(handle) -> bool:
+    async with httpx.AsyncClient(timeout=WITHIN_S) as client:
+        for _ in range(WITHIN_S * 100):
+            with suppress(httpx.ConnectError):
+                return (await client.get(f"http://{handle.host}:{handle.port}/")).status_code == 200
+            await asyncio.sleep(0.01)
+    return False
+
+
+def words(tmp_path) -> list[str]:
+    return [line.text for line in Logs(tmp_path / "logs").search("a")]
+
+
+def of_the_instance(tmp_path) -> list[int]:
+    own = {"AGENTRUN_INSTANCE_ID": "c-1", "AGENTRUN_DATA": str(tmp_path / "data")}
+    return list(marked(own))
+
+
+async def next_of(ended):
+    return await asyncio.wait_for(ended.get(), WITHIN_S)
+
+
+# The contract
+
+
+async def test_an_instance_serves_until_it_is_stopped(driver, launch, ended):
     assert list(await driver.open(ended.put_nowait)) == []
     handle = await driver.start(launch)
-    assert await answer(handle) == 200
-    assert [one.id for one in await driver.list()] == ["c-1"]
-    await driver.stop("c-1", grace_s=5)
-    assert await driver.list() == ()
-    assert (await ended.get()).asked
+    assert await answers(handle)
+    assert [(one.id, one.version, one.port) for one in await driver.list()] == [("c-1", "a@1", handle.port)]
+    await driver.stop("c-1", grace_s=10)
+    assert list(await driver.list()) == []
+    assert ((one := await next_of(ended)).id, one.asked) == ("c-1", True)
+
+
+async def test_starting_and_stopping_again_changes_nothing(driver, launch, ended):
+    await driver.open(ended.put_nowait)
+    first = await driver.start(launch)
+    assert (await driver.start(launch)).port == first.port
+    assert len(await driver.list()) == 1
+    await driver.stop("c-1", grace_s=10)
+    await driver.stop("c-1", grace_s=10)
+    await driver.stop("c-none", grace_s=10)
+    assert (await next_of(ended)).asked
+    assert ended.empty()
+
+
+async def test_instances_of_one_version_have_ports_of_their_own(driver, launch, ended):
+    await driver.open(ended.put_nowait)
+    handles = [await driver.start(structs.replace(launch, instance=f"c-{number}")) for number in range(3)]
+    assert len({handle.port for handle in handles}) == 3
+    assert all([await answers(handle) for handle in handles])
+    assert set(await driver.stats()) == {"c-0", "c-1", "c-2"}
+
+
+async def test_what_cannot_be_run_is_an_error_and_leaves_nothing(driver, launch, ended):
+    await driver.open(ended.put_nowait)
+    with pytest.raises(AgentRunError, match="/no/such"):
+        await driver.start(structs.replace(launch, command=("/no/such",)))
+    assert list(await driver.list()) == []
+    assert await answers(await driver.start(launch))
+
+
+async def test_a_command_runs_beside_an_instance(driver, launch, ended):
+    await driver.open(ended.put_nowait)
+    await driver.start(launch)
+    running = await driver.exec("c-1", ["echo", "hello"])
+    said = b""
+    while data := await running.read():
+        said += data
+    assert b"hello" in said
+    assert await running.wait() == 0
+    with pytest.raises(NotFound):
+        await driver.exec("c-none", ["echo"])
+
+
+# Processes of this machine
+
+
+async def test_what_it_prints_is_logged_without_secrets(local, launch, ended, tmp_path):
+    await local.open(ended.put_nowait)
+    secret = {**launch.environment, "GREETING": "my-dear-secret"}
+    await answers(await local.start(structs.replace(launch, environment=secret, masked=("GREETING",))))
+    await until(lambda: words(tmp_path))
+    assert words(tmp_path)[0] == "serving [redacted]"
+
+
+async def test_it_finds_what_was_declared_and_nothing_of_ours(local, launch, ended, tmp_path, monkeypatch):
+    monkeypatch.setenv("A_SECRET_OF_THE_DAEMON", "x")
+    await local.open(ended.put_nowait)
+    await local.start(structs.replace(launch, command=("env",)))
+    assert (await next_of(ended)).reason == "exited with 0"
+    await until(lambda: len(words(tmp_path)) >= 8)
+    found = {line.partition("=")[0] for line in words(tmp_path)}
+    assert found == {
+        "PATH", "GREETING", "PORT", "AGENTRUN_INSTANCE_ID", "AGENTRUN_VERSION", "AGENTRUN_KEPT_BY", "AGENTRUN_DATA",
+        "TMPDIR", "PYTHONUNBUFFERED",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"), [("exit 3", "exited with 3"), ("kill -9 $$", "killed by SIGKILL")]
+)
+async def test_why_it_ended_is_told(local, launch, ended, command, reason):
+    await local.open(ended.put_nowait)
+    await local.start(structs.replace(launch, command=("sh", "-c", command)))
+    one = await next_of(ended)
+    assert (one.reason, one.asked) == (reason, False)
+
+
+async def test_one_that_does_not_end_is_made_to(local, launch, ended, tmp_path):
+    await local.open(ended.put_nowait)
+    deaf = ("sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done")
+    await local.start(structs.replace(launch, command=deaf))
+    await until(lambda: words(tmp_path))
+    await local.stop("c-1", grace_s=0.2)
+    assert (await next_of(ended)).reason == "killed by SIGKILL"
+
+
+async def test_nothing_that_an_instance_started_outlives_it(local, launch, ended, tmp_path):
+    await local.open(ended.put_nowait)
+    daemon = "import os; os.fork() or (os.setsid(), os.fork() or os.execvp('sleep', ['sleep', '1000']))"
+    command = f'{sys.executable} -c "{daemon}"; sleep 1000 & wait'
+    await local.start(structs.replace(launch, command=("sh", "-c", command)))
+    await until(lambda: len(of_the_instance(tmp_path)) == 3)
+    await local.stop("c-1", grace_s=10)
+    assert of_the_instance(tmp_path) == []
+
+
+async def test_a_daemon_that_comes_back_finds_what_runs(local, launch, ended, tmp_path):
+    await local.open(lambda _: None)
+    handle = await local.start(launch)
+    await local.close(stop=False)
+    again = LocalDriver(tmp_path / "keeper")
+    assert list(await again.open(ended.put_nowait)) == [handle]
+    assert await answers(handle)
+    os.kill(handle.pid, signal.SIGKILL)
+    assert (await next_of(ended)).reason == "killed by SIGKILL"
+    await again.close(stop=True)
+
+
+async def test_with_the_keeper_its_instances_end_and_another_keeper_begins(local, launch, ended, tmp_path):
+    await local.open(ended.put_nowait)
+    helper = f"{sys.executable} serve.py & exec sleep 1000"
+    handle = await local.start(structs.replace(launch, command=("sh", "-c", helper)))
+    assert await answers(handle)
+    left = of_the_instance(tmp_path)
+    assert len(left) == 2
+    os.kill(_keeper_of(handle.pid), signal.SIGKILL)
+    assert (await next_of(ended)).id == "c-1"
+    assert await answers(await local.start(structs.replace(launch, instance="c-2")))
+    await until(lambda: not of_the_instance(tmp_path))
+
+
+async def test_a_keeper_without_a_daemon_ends_with_its_instances(launch, tmp_path):
+    driver = LocalDriver(tmp_path / "keeper", alone_s=0.3)
+    await driver.open(lambda _: None)
+    handle = await driver.start(launch)
+    keeper = _keeper_of(handle.pid)
+    await driver.close(stop=False)
+    await until(lambda: not _exists(handle.pid) and not _exists(keeper))
+
+
+async def test_an_instance_may_not_command_its_keeper(local, launch, ended, tmp_path):
+    await local.open(ended.put_nowait)
+    ask = (
+        "import socket; s = socket.socket(socket.AF_UNIX); "
+        f"s.connect({str(tmp_path / 'keeper' / 'keeper.sock')!r}); "
+        's.sendall(b\'{"type":"list","number":1}\\n\'); print("said", s.recv(9))'
+    )
+    shown = structs.replace(launch, command=(sys.executable, "-c", ask), isolated=False)
+    await local.start(shown)
+    await next_of(ended)
+    await until(lambda: words(tmp_path))
+    assert "said b'{" not in "".join(words(tmp_path))
+
+
+@pytest.mark.skipif(not linux.landlock_version(), reason="The kernel has no Landlock.")
+async def test_it_sees_its_own_folders_only(local, launch, ended, tmp_path):
+    (tmp_path / "other.txt").write_text("somebody else's")
+    await local.open(ended.put_nowait)
+    look = (
+        f"cat {tmp_path}/other.txt; ls {tmp_path}; touch new; echo mine > $AGENTRUN_DATA/x; cat $AGENTRUN_DATA/x;"
+        "cat serve.py | wc -l; touch $TMPDIR/y && echo temporary; kill -9 $PPID && echo killed; echo end"
+    )
+    await local.start(structs.replace(launch, command=("sh", "-c", look)))
+    await next_of(ended)
+    await until(lambda: words(tmp_path)[-1:] == ["end"])
+    said = words(tmp_path)
+    assert [said.index(line) for line in said if "denied" in line] == [0, 1, 2]
+    assert said[3:6] == ["mine", "6", "temporary"]
+    assert "not permitted" in said[6]
+
+
+async def test_a_command_beside_it_sees_what_it_sees(local, launch, ended, tmp_path):
+    await local.open(ended.put_nowait)
+    await local.start(launch)
+    look = f"pwd; echo $GREETING; ls {tmp_path}/keeper 2>&1 | tail -c 18"
+    assert (await _run(local, ["sh", "-c", look])).splitlines() == [
+        launch.folder, "hello", *(["Permission denied"] if linux.landlock_version() else ["keeper.sock"]),
+    ]  # fmt: skip
+    assert "No such file" in await _run(local, ["no-such-command"])
+
+
+async def test_an_interactive_shell_has_a_terminal(local, launch, ended):
+    await local.open(ended.put_nowait)
+    await local.start(launch)
+    shell = await local.exec("c-1", ["sh"], terminal=True)
+    shell.resize(50, 132)
+    await shell.write(b"stty size; tty; exit 7\n")
+    said = b""
+    while data := await shell.read():
+        said += data
+    assert b"50 132" in said
+    assert b"/dev/pts/" in said
+    assert await shell.wait() == 7
+
+
+async def test_an_interrupt_reaches_the_command_in_a_shell(local, launch, ended):
+    await local.open(ended.put_nowait)
+    await local.start(launch)
+    shell = await local.exec("c-1", ["sh"], terminal=True)
+    await shell.write(b"echo ready; sleep 1000\n")
+    said = b""
+    while said.count(b"ready") < 2:
+        said += await shell.read()
+    await shell.write(b"\x03exit 5\n")
+    while await shell.read():
+        pass
+    assert await shell.wait() in (5, 130)
+
+
+EAT = "x = []\nwhile True: x.append(bytearray(1_000_000))"
+
+
+@pytest.mark.skipif(not _makes_cgroups(), reason="No cgroups can be made here.")
+async def test_memory_is_limited_by_a_cgroup(local, launch, ended):
+    await local.open(ended.put_nowait)
+    few = structs.replace(launch, command=(sys.executable, "-c", EAT), limits=Limits(memory_mb=64))
+    assert (await local.start(few)).enforced_by == "cgroup"
+    assert (await next_of(ended)).reason == "used more memory than its 64 MB"
+
+
+async def test_memory_is_limited_where_no_cgroup_can_be_made(launch, ended, tmp_path):
+    driver = LocalDriver(tmp_path / "keeper", cgroups=False)
+    await driver.open(ended.put_nowait)
+    few = structs.replace(launch, command=(sys.executable, "-c", EAT), limits=Limits(memory_mb=64))
+    assert (await driver.start(few)).enforced_by == "rlimit"
+    assert (await next_of(ended)).reason in ("used more memory than its 64 MB", "exited with 1")
+    await driver.close(stop=True)
+
+
+async def _run(driver, argv) -> str:
+    running = await driver.exec("c-1", argv)
+    said = b""
+    while data := await running.read():
+        said += data
+    await running.wait()
+    return said.decode()
+
+
+def _exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def _keeper_of(pid: int) -> int:
+    found = int(subprocess.check_output(["ps", "-o", "ppid=", "-p", str(pid)]))
+    assert descends(pid, found)
+    return found

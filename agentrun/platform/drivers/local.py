@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from agentrun.errors import ConfigError, NotFound, Unavailable
+from agentrun.errors import ConfigError, DriverError, NotFound
 from agentrun.platform.drivers.commands import run_inside
 from agentrun.platform.drivers.driver import Capability, Ended, Exec, Handle, Launch, Stats
 from agentrun.platform.drivers.keeper import linux, wire
@@ -25,16 +25,19 @@ _LONGEST = 2**24  # bytes of an answer
 
 
 class LocalDriver:
-    """See the module. `folder` is the keeper's own; `alone_s` is how long it goes on without a daemon."""
+    """See the module. `folder` is the keeper's own; `alone_s` is how long it goes on without a daemon.
+
+    Without `cgroups` limits are held by rlimits, as where no cgroup can be made.
+    """
 
     name = "local"
 
-    def __init__(self, folder: Path, *, alone_s: float = _ALONE_S) -> None:
+    def __init__(self, folder: Path, *, alone_s: float = _ALONE_S, cgroups: bool = True) -> None:
         if sys.platform != "linux":
             raise ConfigError("Instances on this machine need Linux.", hint="Use `agentrun dev` here.")
         self.capabilities: frozenset[Capability] = frozenset(_capabilities())
         self._folder = folder.resolve()
-        self._alone_s = alone_s
+        self._options = (str(alone_s), "cgroup" if cgroups else "rlimit")
         self._on_end: Callable[[Ended], None] = lambda _: None
         self._writer: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -50,7 +53,7 @@ class LocalDriver:
     async def start(self, launch: Launch) -> Handle:
         reply = await self._ask(wire.Start, launch)
         if reply.error:
-            raise Unavailable(f"{launch.version}: {reply.error}", code="start_failed")
+            raise DriverError(f"{launch.version}: {reply.error}")
         handle = reply.handles[0]
         self._known[handle.id] = handle
         return handle
@@ -80,7 +83,7 @@ class LocalDriver:
 
     async def close(self, *, stop: bool) -> None:
         if stop and (self._writer is not None or wire.socket_path(self._folder).exists()):
-            with suppress(Unavailable):
+            with suppress(DriverError):
                 await self._ask(wire.Leave)
                 if self._listening is not None:
                     await asyncio.shield(self._listening)
@@ -114,9 +117,14 @@ class LocalDriver:
         end = asyncio.get_running_loop().time() + _CONNECT_S
         while True:
             with suppress(OSError):
-                return await asyncio.open_unix_connection(path, limit=_LONGEST)
+                reader, writer = await asyncio.open_unix_connection(path, limit=_LONGEST)
+                writer.write(wire.encode(wire.List(0)) + b"\n")
+                if line := await reader.readline():  # or it is the socket of one that is ending
+                    self._take(wire.decode_answer(line))
+                    return reader, writer
+                writer.close()
             if asyncio.get_running_loop().time() > end:
-                raise Unavailable(
+                raise DriverError(
                     f"The keeper of {self._folder} does not answer.",
                     hint=f"See {self._folder / 'keeper.log'}.",
                 )
@@ -126,7 +134,7 @@ class LocalDriver:
     def _start_keeper(self) -> None:
         command = [sys.executable, "-m", "agentrun.platform.drivers.keeper", str(self._folder)]
         started = subprocess.run(
-            [*command, str(self._alone_s)],
+            [*command, *self._options],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -134,7 +142,7 @@ class LocalDriver:
         )
         if started.returncode:
             said = started.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-            raise Unavailable(f"The keeper of {self._folder} did not start: {''.join(said)}")
+            raise DriverError(f"The keeper of {self._folder} did not start: {''.join(said)}")
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         """Until the keeper has gone; then all instances are gone as well."""
@@ -144,7 +152,7 @@ class LocalDriver:
         await self._hang_up()
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(Unavailable("The keeper of the instances has ended."))
+                answer.set_exception(DriverError("The keeper of the instances has ended."))
         for instance in list(self._known):
             self._take(wire.Told(Ended(instance, "ended with the keeper of the instances")))
 

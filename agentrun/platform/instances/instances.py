@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from agentrun.errors import NotFound, Unavailable
+from agentrun.errors import NotFound, NotReady
 from agentrun.platform.drivers.driver import Driver, Ended, Exec, Handle
 from agentrun.platform.instances.live import Live
 from agentrun.platform.instances.pool import Pool
@@ -19,7 +19,7 @@ from agentrun.resources import Condition, Instance
 logger = logging.getLogger(__name__)
 
 _TICK_S = 0.25
-_MEASURE_EVERY = 8  # ticks
+_MEASURE_EVERY = 4  # ticks
 _LAST_LINES = 20
 
 
@@ -89,7 +89,7 @@ class Instances:
         return [Condition("Ready", ok=True, reason="Running" if pool.has_ready else "AtZero")]
 
     async def wait_ready(self, version: str, timeout_s: float = 180.0) -> None:
-        """Have one instance at least, and return when it answers. Unavailable says why it does not, with its last words."""
+        """Have one instance at least, and return when it answers. NotReady says why it does not, with its last words."""
         pool = self._pools.get(version)
         if pool is None:
             raise NotFound(f"{version} is not wanted.")
@@ -165,8 +165,8 @@ class Instances:
             if pool.is_leaving and pool.is_empty:
                 del self._pools[version]
 
-    def _not_ready(self, pool: Pool, reason: str) -> Unavailable:
+    def _not_ready(self, pool: Pool, reason: str) -> NotReady:
         words = self._logs.last_words(pool.wanted.runtime, pool.failed_instance, _LAST_LINES)
         shown = "\n".join(words)
         hint = f"Its last lines:\n{shown}" if words else "It printed nothing."
-        return Unavailable(f"{pool.wanted.id}: {reason}.", hint=hint, code="not_ready")
+        return NotReady(f"{pool.wanted.id}: {reason}.", hint=hint)

@@ -8,4 +8,4 @@ from pathlib import Path
 from agentrun.platform.drivers.keeper.program import daemonize
 
 if __name__ == "__main__":
-    daemonize(Path(sys.argv[1]), alone_s=float(sys.argv[2]))
+    daemonize(Path(sys.argv[1]), alone_s=float(sys.argv[2]), cgroups=sys.argv[3] == "cgroup")

@@ -42,16 +42,18 @@ class Kept:
 class Keeper:
     """All instances of one folder. Driven by a selector: `tick` at intervals, `reap` on SIGCHLD."""
 
-    def __init__(self, mark: str, selector: selectors.BaseSelector, tell: Callable[[Ended], None]) -> None:
+    def __init__(
+        self, mark: str, selector: selectors.BaseSelector, tell: Callable[[Ended], None], cgroups: Cgroups
+    ) -> None:
         self._mark = mark
         self._selector = selector
         self._tell = tell
-        self._cgroups = Cgroups(mark)
+        self._cgroups = cgroups
         self._kept: dict[str, Kept] = {}
         self._writers: dict[str, Writer] = {}
         for cgroup in self._cgroups.left_over():
             cgroup.remove()
-        end_marked(MARK, mark)
+        end_marked({MARK: mark})
 
     @property
     def handles(self) -> tuple[Handle, ...]:
@@ -138,7 +140,7 @@ class Keeper:
             end_group(one.handle.pid)
             with suppress(ChildProcessError):
                 self._end(one, os.waitpid(one.handle.pid, 0)[1])
-        end_marked(MARK, self._mark)
+        end_marked({MARK: self._mark})
         self._cgroups.close()
         for writer in self._writers.values():
             writer.close()
@@ -147,7 +149,7 @@ class Keeper:
         instance = one.handle.id
         del self._kept[instance]
         end_group(one.handle.pid)
-        end_marked(_ID, instance)
+        end_marked({MARK: self._mark, _ID: instance})
         reason = one.reason or _reason(one, status)
         if one.cgroup is not None:
             one.cgroup.remove()

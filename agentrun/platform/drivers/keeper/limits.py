@@ -28,6 +28,11 @@ class Cgroups:
         self._is_unified = self._folders[:1] == self._folders[1:]
         self.kind = "cgroup" if self._folders else "rlimit"
 
+    @classmethod
+    def none(cls) -> Cgroups:
+        """For where limits are to be held without."""
+        return cls("", Path("/nowhere"))
+
     def make(self, instance: str, limits: Limits) -> Cgroup | None:
         """None where none can be made."""
         if not self._folders:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
 
 
-def end_marked(name: str, value: str) -> int:
-    """Kill every process that has `name=value` in its environment, but this one: how many there were."""
+def end_marked(marks: Mapping[str, str]) -> int:
+    """Kill every process that has these in its environment, but this one: how many there were."""
     ended = 0
-    for pid in marked(name, value):
+    for pid in marked(marks):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
             ended += 1
     return ended
 
 
-def marked(name: str, value: str) -> Iterator[int]:
-    """The processes of this user that were started with `name=value`."""
-    wanted = f"{name}={value}".encode()
+def marked(marks: Mapping[str, str]) -> Iterator[int]:
+    """The processes of this user that were started with these in their environment."""
+    wanted = {f"{name}={value}".encode() for name, value in marks.items()}
     for entry in _PROC.iterdir():
         if entry.name.isdecimal() and int(entry.name) != os.getpid():
             with suppress(OSError):
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                if wanted.issubset((entry / "environ").read_bytes().split(b"\0")):
                     yield int(entry.name)
 
 

@@ -20,6 +20,7 @@ import msgspec
 from agentrun.platform.drivers.driver import Ended
 from agentrun.platform.drivers.keeper import linux, wire
 from agentrun.platform.drivers.keeper.keeper import Keeper
+from agentrun.platform.drivers.keeper.limits import Cgroups
 from agentrun.platform.drivers.keeper.orphans import descends
 from agentrun.platform.drivers.keeper.spawn import SpawnFailed
 
@@ -29,7 +30,7 @@ _END_GRACE_S = 10.0
 _READ = 262_144
 
 
-def daemonize(folder: Path, alone_s: float) -> None:
+def daemonize(folder: Path, *, alone_s: float, cgroups: bool) -> None:
     """Serve in the background; one keeper for a folder, so nothing happens where one serves already."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(folder / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -50,13 +51,13 @@ def daemonize(folder: Path, alone_s: float) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     linux.adopt_orphans()
-    Program(folder, listener, alone_s).run()
+    Program(folder, listener, alone_s, cgroups=cgroups).run()
 
 
 class Program:
     """Runs until no driver has been there for `alone_s`, or one asks it to leave."""
 
-    def __init__(self, folder: Path, listener: socket.socket, alone_s: float) -> None:
+    def __init__(self, folder: Path, listener: socket.socket, alone_s: float, *, cgroups: bool) -> None:
         self._path = wire.socket_path(folder)
         self._alone_s = alone_s
         self._listener = listener
@@ -64,7 +65,9 @@ class Program:
         self._clients: dict[socket.socket, bytes] = {}
         self._leaving = False
         self._last_seen = time.monotonic()
-        self._keeper = Keeper(wire.owner(folder), self._selector, self._tell)
+        name = wire.owner(folder)
+        places = Cgroups(name) if cgroups else Cgroups.none()
+        self._keeper = Keeper(name, self._selector, self._tell, places)
 
     def run(self) -> None:
         self._selector.register(self._listener, selectors.EVENT_READ, self._welcome)
