@@ -7,26 +7,44 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
 from msgspec import structs
 
 from agentrun.agent import Agent
-from agentrun.errors import NotFound
+from agentrun.errors import NotFound, RequestError
+from agentrun.events import Custom, InputRequired, RunFinished
 from agentrun.messages import AgentRequest, Message, Role
+from agentrun.run.lines import HEADER, Line, Lines, WhenBusy
+from agentrun.run.question import PREFIX as QUESTION
+from agentrun.run.question import Question
 from agentrun.run.run import OnDisconnect, Run
-from agentrun.run.runs import Runs
+from agentrun.run.runs import Runs, expired
 from agentrun.sessions import Scope, Store, Turn, branch, messages_of, new_messages
 from agentrun.utils import ids
+from agentrun.utils.json import dumps
 
 logger = logging.getLogger(__name__)
+EXPIRED = "input.expired"
+_LONGEST_ID = 512
+
+
+class _OfRun(msgspec.Struct, frozen=True):
+    """What a Run is started with, whatever it does."""
+
+    owner: str
+    request_id: str
+    on_disconnect: OnDisconnect
+    gone: Callable[[], Awaitable[None]] | None
 
 
 class Conversations:
     """Starts Runs, and finds them again. A request that names no session costs nothing here."""
 
-    def __init__(self, runs: Runs, store: Store) -> None:
+    def __init__(self, runs: Runs, store: Store, when_busy: WhenBusy = "queue") -> None:
         self.runs = runs
         self.store = store
-        self._open: dict[str, Turn] = {}
+        self._lines = Lines(when_busy, runs.limits.queue_timeout_s)
+        self._open: dict[str, tuple[Turn, Line | None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(
@@ -39,28 +57,19 @@ class Conversations:
         on_disconnect: OnDisconnect = "cancel",
         gone: Callable[[], Awaitable[None]] | None = None,
     ) -> Run:
-        """As `Runs.start`, with the session's history before it and its turn kept."""
-        if request.session_id is None and request.continues is None and not request.kept:
-            request = _instructed(request)
-            return await self.runs.start(
-                agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect, gone=gone
-            )
-        turn, request = await self._turn(request, owner)
-        await self.store.begin(turn)
-        self._open[turn.id] = turn
+        """As `Runs.start`, with the session's history before it and its turn kept; or what waited for an answer goes on."""
+        of_run = _OfRun(owner, request_id, on_disconnect, gone)
+        if _stands_alone(request):
+            return await self._run(agent, _instructed(request), None, of_run)
+        question = self.runs.parked.find(request, owner)
+        if question is not None:
+            request = _answering(request, question)
+        line = await self._enter(request, owner, gone)
         try:
-            return await self.runs.start(
-                agent,
-                request,
-                owner=owner,
-                request_id=request_id,
-                on_disconnect=on_disconnect,
-                gone=gone,
-                run_id=turn.id,
-            )
+            return await self._start(agent, request, question, line, of_run)
         except BaseException:
-            del self._open[turn.id]
-            await self.store.delete_turn(owner, turn.id)
+            if line is not None:
+                self._lines.leave(line)
             raise
 
     def start_now(
@@ -73,7 +82,7 @@ class Conversations:
         on_disconnect: OnDisconnect = "cancel",
     ) -> Run | None:
         """Start a Run that has to wait for nothing: it has its place, and no session. Others are for `start`."""
-        if request.session_id is not None or request.continues is not None or request.kept:
+        if not _stands_alone(request):
             return None
         if not self.runs.has_room():
             return None
@@ -93,11 +102,11 @@ class Conversations:
 
     def ended(self, run: Run) -> None:
         """A Run has ended: keep what it said."""
-        turn = self._open.pop(run.id, None)
+        turn, line = self._open.pop(run.id, (None, None))
         if turn is None:
             return
         turn.status, turn.finished, turn.events = run.status, run.finished, run.log.since(0)
-        task = asyncio.get_running_loop().create_task(self._end(turn))
+        task = asyncio.get_running_loop().create_task(self._end(turn, line))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
@@ -107,30 +116,115 @@ class Conversations:
             await asyncio.wait(self._ending)
         await self.store.close()
 
-    async def _end(self, turn: Turn) -> None:
+    async def _end(self, turn: Turn, line: Line | None) -> None:
         try:
             await self.store.end(turn)
         except Exception:
             logger.exception("run %s: its turn could not be kept", turn.id)
+        finally:
+            if line is not None:
+                self._lines.leave(line)
 
-    async def _turn(self, request: AgentRequest, owner: str) -> tuple[Turn, AgentRequest]:
-        """The turn that begins, and the request with the conversation that its agent is to see."""
-        before = await self._before(request, owner)
-        new = request.messages if request.new_only or not before else new_messages(request.messages)
-        turn_id = ids.new("run_")
-        session_id = request.session_id or (before[0].session_id if before else "session_" + turn_id[4:])
-        turn = Turn(
-            id=turn_id,
-            scope=before[-1].scope if before else scope_of(request, owner),
-            session_id=session_id,
-            parent=before[-1].id if before else None,
-            created=time.time(),
-            request=structs.replace(request, messages=new, headers={}, connection=None),
+    async def _enter(
+        self, request: AgentRequest, owner: str, gone: Callable[[], Awaitable[None]] | None
+    ) -> Line | None:
+        """Wait until the session has no other turn."""
+        session_id = request.session_id
+        if session_id is None:
+            return None
+        if len(session_id) > _LONGEST_ID or not session_id.isprintable():
+            raise RequestError(
+                f"A session's id has at most {_LONGEST_ID} printable characters.",
+                param="session_id",
+                code="invalid_session_id",
+            )
+        return await self._lines.enter(
+            (scope_of(request, owner), session_id), request.headers.get(HEADER), gone
         )
-        messages = request.messages
-        if request.new_only:
-            messages = [message for turn in before for message in messages_of(turn)] + messages
-        return turn, _instructed(structs.replace(request, messages=messages, session_id=session_id))
+
+    async def _start(
+        self,
+        agent: Agent,
+        request: AgentRequest,
+        question: Question | None,
+        line: Line | None,
+        of_run: _OfRun,
+    ) -> Run:
+        """Start the Run of a turn, which is kept from now on unless it answers what was asked in no session."""
+        answer = None if question is None else (question, question.read(request))
+        if (
+            question is not None
+            and question.asked_in is not None
+            and question.asked_in.request.session_id is None
+        ):
+            return await self._run(agent, request, answer, of_run)
+        if question is None:
+            request = self._of_an_answer(request, of_run.owner)
+        before = await self._before(request, of_run.owner)
+        if question is None:
+            await self._refuse_late_answer(request, before)
+        turn, request = _turn(request, of_run.owner, before)
+        await self.store.begin(turn)
+        self._open[turn.id] = (turn, line)
+        try:
+            run = await self._run(agent, request, answer, of_run, turn.id)
+        except BaseException:
+            del self._open[turn.id]
+            await self.store.delete_turn(of_run.owner, turn.id)
+            raise
+        if line is not None:
+            line.started(run)
+        return run
+
+    async def _run(
+        self,
+        agent: Agent,
+        request: AgentRequest,
+        answer: tuple[Question, object] | None,
+        of_run: _OfRun,
+        run_id: str | None = None,
+    ) -> Run:
+        if answer is not None:
+            return await self.runs.resume(
+                *answer,
+                request,
+                request_id=of_run.request_id,
+                on_disconnect=of_run.on_disconnect,
+                gone=of_run.gone,
+                run_id=run_id,
+            )
+        return await self.runs.start(
+            agent,
+            request,
+            owner=of_run.owner,
+            request_id=of_run.request_id,
+            on_disconnect=of_run.on_disconnect,
+            gone=of_run.gone,
+            run_id=run_id,
+        )
+
+    def _of_an_answer(self, request: AgentRequest, owner: str) -> AgentRequest:
+        """A request that answers what nobody here has asked, or asks any more. A framework may still know of it."""
+        run = self.runs.get(request.resumes, owner) if request.resumes is not None else None
+        of_ours = any(id.startswith(QUESTION) for id in (*request.answers, request.resumes or ""))
+        if of_ours or (run is not None and run.question is not None):
+            raise expired()
+        if request.continues is None and request.resumes is not None and request.resumes.startswith("run_"):
+            return structs.replace(request, continues=request.resumes)
+        return request
+
+    async def _refuse_late_answer(self, request: AgentRequest, before: list[Turn]) -> None:
+        """Whoever goes on after a question that is not open any more is told so; in a session, once."""
+        asked = before[-1] if before and _has_asked(before[-1]) else None
+        if asked is None:
+            return
+        if request.continues is None:
+            asked.events.insert(-1, Custom(EXPIRED))
+            await self.store.end(asked)
+            run = self.runs.get(asked.id, asked.scope.owner)
+            if run is not None and run.question is not None and run.question.withdrawn:
+                return
+        raise expired()
 
     async def _before(self, request: AgentRequest, owner: str) -> list[Turn]:
         scope = scope_of(request, owner)
@@ -147,6 +241,64 @@ class Conversations:
 def scope_of(request: AgentRequest, owner: str) -> Scope:
     """Whose turn a request is."""
     return Scope(owner, request.bot_id or "", request.user_id or "")
+
+
+def _stands_alone(request: AgentRequest) -> bool:
+    """Whether nothing was before it and nothing is kept of it."""
+    return (
+        request.session_id is None
+        and request.continues is None
+        and request.resumes is None
+        and not request.kept
+        and not request.answers
+    )
+
+
+def _answering(request: AgentRequest, question: Question) -> AgentRequest:
+    """The request as what comes after the question, in the same session."""
+    asked_in = question.asked_in
+    assert asked_in is not None
+    before = asked_in.request
+    messages = request.messages
+    if not messages and question.id in request.answers:
+        said = request.answers[question.id]
+        messages = [Message(Role.USER, said if isinstance(said, str) else dumps(said).decode())]
+    return structs.replace(
+        request,
+        messages=messages,
+        session_id=request.session_id or before.session_id,
+        user_id=request.user_id or before.user_id,
+        continues=asked_in.id if before.session_id is not None else None,
+        resumes=question.id,
+    )
+
+
+def _has_asked(turn: Turn) -> bool:
+    """Whether a turn ended with a question of the agent's own, and nobody was told yet that it is not open any more."""
+    if not turn.events or turn.events[-1] != RunFinished("input_required"):
+        return False
+    if any(isinstance(event, Custom) and event.name == EXPIRED for event in turn.events):
+        return False
+    return any(isinstance(event, InputRequired) and event.id.startswith(QUESTION) for event in turn.events)
+
+
+def _turn(request: AgentRequest, owner: str, before: list[Turn]) -> tuple[Turn, AgentRequest]:
+    """The turn that begins, and the request with the conversation that its agent is to see."""
+    new = request.messages if request.new_only or not before else new_messages(request.messages)
+    turn_id = ids.new("run_")
+    session_id = request.session_id or (before[0].session_id if before else "session_" + turn_id[4:])
+    turn = Turn(
+        id=turn_id,
+        scope=before[-1].scope if before else scope_of(request, owner),
+        session_id=session_id,
+        parent=before[-1].id if before else None,
+        created=time.time(),
+        request=structs.replace(request, messages=new, headers={}, connection=None),
+    )
+    messages = request.messages
+    if request.new_only:
+        messages = [message for turn in before for message in messages_of(turn)] + messages
+    return turn, _instructed(structs.replace(request, messages=messages, session_id=session_id))
 
 
 def _instructed(request: AgentRequest) -> AgentRequest:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import structs
 
@@ -21,6 +21,7 @@ from agentrun.ledger import Ledger, Spent, start_listening, stop_listening
 from agentrun.messages import AgentRequest
 from agentrun.run.completer import Completer
 from agentrun.run.log import Log
+from agentrun.run.question import Question
 from agentrun.run.worker import on_own_loop
 from agentrun.utils import ids
 
@@ -51,7 +52,9 @@ class _End:
         self.cancelled = cancelled
 
 
-_IGNORED: deque[Loose | _End] = deque(maxlen=0)
+_Item = Loose | _End | Question
+_MARKS = (_End, Question)  # of what is no event
+_IGNORED: deque[_Item] = deque(maxlen=0)
 
 
 class Run:
@@ -62,9 +65,9 @@ class Run:
     """
 
     __slots__ = (
-        "_agent", "_cancel_reason", "_completer", "_inbox", "_listeners", "_noticed", "_nudged", "_nudged_at", "_runs",
-        "_stop", "_stops", "_waiters", "closing", "created", "ended", "ending", "error", "finished", "first_output",
-        "held_up", "id", "ledger", "log", "on_disconnect", "owner", "readers", "request", "request_id", "slowest", "usage",
+        "_cancel_reason", "_completer", "_heir", "_inbox", "_listeners", "_noticed", "_nudged", "_nudged_at", "_runs",
+        "_stop", "_stops", "_waiters", "agent", "closing", "created", "ended", "ending", "error", "finished", "first_output",
+        "held_up", "id", "ledger", "log", "on_disconnect", "owner", "question", "readers", "request", "request_id", "slowest", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -96,9 +99,11 @@ class Run:
         self.slowest = 0  # how far the readers have come
         self.held_up = 0.0  # when the agent was last seen to wait for them
         self.log = Log()
-        self._agent = agent
+        self.agent = agent
         self._runs = runs
-        self._inbox: deque[Loose | _End] = deque()
+        self._inbox: deque[_Item] = deque()
+        self.question: Question | None = None  # that it ended with, while its execution waits for the answer
+        self._heir: Run | None = None  # the Run that goes on with this one's execution
         self._noticed = False  # the server's loop knows that there is something in the inbox
         self._waiters: list[asyncio.Future[None]] | None = None
         self._listeners: tuple[Callable[[], object], ...] = ()
@@ -110,10 +115,11 @@ class Run:
         offered = frozenset(tool.name for tool in request.tools) if request.tools else _NOTHING
         self._completer: Completer | None = Completer(self.log.append, offered)
         self.log.append(RunStarted(self.id, request.session_id))
+        request.run = self
 
     # --- the agent's side
 
-    def put(self, value: Loose | _End) -> None:
+    def put(self, value: _Item) -> None:
         self._inbox.append(value)
         if not self._noticed:
             self._noticed = True
@@ -122,6 +128,8 @@ class Run:
     @property
     def full(self) -> bool:
         """Whether the agent has to wait for its readers."""
+        if self._heir is not None:
+            return self._heir.full
         behind = len(self.log) - self.slowest if self.readers else 0
         return not self.closing and len(self._inbox) + behind > _MAX_BEHIND
 
@@ -138,8 +146,27 @@ class Run:
     def stops(self) -> None:
         self._stops = True
 
+    async def ask(self, prompt: str, schema: Any = None) -> Any:
+        """End here with a question; the answer goes on in another Run."""
+        return await self._put_question(prompt, schema).answered()
+
+    def ask_now(self, prompt: str, schema: Any = None) -> Any:
+        """The same, in a thread."""
+        return self._put_question(prompt, schema).wait_answered()
+
+    def _put_question(self, prompt: str, schema: Any) -> Question:
+        question = Question(self, prompt, schema)
+        self.put(question.event)
+        self.put(question)
+        if self.closing:  # nobody may have seen it
+            question.cancel()
+        return question
+
     def spend(self, spent: Spent) -> None:
         """A model that was called by name in this Run has answered."""
+        if self._heir is not None:
+            self._heir.spend(spent)
+            return
         if self.ledger is None:
             self.ledger = Ledger()
         self.ledger.spend(spent)
@@ -147,7 +174,7 @@ class Run:
     async def _drive(self) -> None:
         """Run the agent in a task of the agents' loop."""
         try:
-            await self._agent.run(self.request, self)
+            await self.agent.run(self.request, self)
         except BaseException as error:  # SystemExit would end the loop, and every other Run with it
             self.put(self._broken_off(error))
         else:
@@ -161,12 +188,12 @@ class Run:
         current_run.set(self)
         start_listening((self,))
         try:
-            if self._agent.sync:
-                rest = self._agent.run_in_thread(self.request, self)
+            if self.agent.sync:
+                rest = self.agent.run_in_thread(self.request, self)
                 if rest is not None:
                     on_own_loop(rest, self._stoppable)
             else:
-                on_own_loop(self._agent.run(self.request, self), self._stoppable)
+                on_own_loop(self.agent.run(self.request, self), self._stoppable)
         except BaseException as error:  # SystemExit in a thread must not leave the Run without an end
             self.put(self._broken_off(error))
         else:
@@ -198,7 +225,7 @@ class Run:
     def start(self) -> None:
         """Hand the agent to the worker."""
         worker = self._runs.worker
-        if self._agent.sync or self._agent.blocks:
+        if self.agent.sync or self.agent.blocks:
             context = copy_context()
             worker.in_thread(lambda: context.run(self._drive_in_thread))
         else:
@@ -218,15 +245,16 @@ class Run:
         self._noticed = False
         completer = self._completer
         if completer is None:
+            self._hand_over()
             return
         inbox, feed = self._inbox, completer.feed
-        end: _End | None = None
+        end: _End | Question | None = None
         try:
             while inbox:
                 item = inbox.popleft()
                 if type(item) is str:
                     feed(item)
-                elif isinstance(item, _End):
+                elif isinstance(item, _MARKS):
                     end = item
                     self._end(end, completer)
                     break
@@ -246,14 +274,17 @@ class Run:
             if end is None:  # it reported its own failure and may still be going
                 self.closing = True
                 self._runs.worker.call(self._stop_agent)
-            else:
+            elif isinstance(end, _End):
                 self._stop = None
-            self._conclude(completer.ending)
+            self._conclude(completer.ending, end if isinstance(end, Question) else None)
         self._wake()
 
     def cancel(self, failure: RunFailed | None = None) -> None:
         """Stop the agent. Readers see `run.finished: cancelled`, or `failure` at once."""
         if self.ended:
+            if self.question is not None:
+                self.question.withdrawn = True
+                self._runs.parked.abandon(self.question)
             return
         first, self.closing = not self.closing, True
         if first:
@@ -353,9 +384,11 @@ class Run:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _end(self, end: _End, completer: Completer) -> RunFinished | RunFailed:
+    def _end(self, end: _End | Question, completer: Completer) -> RunFinished | RunFailed:
         if self._cancel_reason is not None:
             return completer.fail(self._cancel_reason)
+        if isinstance(end, Question):
+            return completer.finish("cancelled" if self.closing else "input_required")
         if end.error is not None and not self.closing:
             failed = self._runs.describe(end.error, self)
             if isinstance(end.error, AgentRunError):
@@ -368,17 +401,75 @@ class Run:
         reason: Reason | None = "cancelled" if end.cancelled or self.closing else None
         return completer.finish(reason)
 
-    def _conclude(self, ending: RunFinished | RunFailed) -> None:
+    def _conclude(self, ending: RunFinished | RunFailed, question: Question | None = None) -> None:
         self.ended = True
         self.finished = time.time()
         self.ending = ending
         # what is kept for readers to come is the log; the rest would only be work for the garbage collector
         self._completer = None
-        self._inbox = _IGNORED
-        self.request = structs.replace(self.request, headers={}, connection=None)
+        inbox = self._inbox
+        if question is None or question.asker is not self:
+            self._inbox = _IGNORED
+        self.request = structs.replace(self.request, headers={}, connection=None, run=None)
         if len(self.log) > _WORTH_MERGING:
             self.soon(self.log.compact)  # not before who reads now has every event as it was
+        if question is not None and not self.closing:
+            self._park(question)
+        else:
+            self._unask(question, inbox)
         self._runs.concluded(self)
+
+    # --- an execution that outlives its Run
+
+    def _park(self, question: Question) -> None:
+        """The execution that asked waits from now on."""
+        self.question = question
+        question.asked_in = self
+        self._runs.parked.add(question)
+
+    def _unask(self, question: Question | None, inbox: deque[_Item]) -> None:
+        """Who asked when nobody could hear it any more waits for nothing."""
+        for item in (question, *inbox):
+            if isinstance(item, Question):
+                item.cancel()
+
+    @property
+    def parked(self) -> bool:
+        """Whether its execution waits for a human."""
+        return self.question is not None and self._runs.parked.has(self.question)
+
+    def resume(self, question: Question, value: object) -> None:
+        """Go on with the execution that asked, in the place of an agent of its own."""
+        asker = question.asker
+        self._stop = asker.stop_execution
+        asker._heir = self
+        asker.absorb()
+        question.answer(value)
+
+    def abandon(self, question: Question) -> None:
+        """Nobody will answer: end the execution that this Run has left."""
+        self.closing = True
+        if self._stop is None:
+            question.cancel()
+        else:
+            self._runs.worker.call(self._stop_agent)
+            asyncio.get_running_loop().call_later(_CANCEL_GRACE_S, question.cancel)
+
+    def stop_execution(self) -> None:
+        """Stop it for its heir."""
+        self.closing = True
+        self._stop_agent()
+
+    def _hand_over(self) -> None:
+        """What the execution says after its Run belongs to the heir, up to the next question."""
+        heir, inbox = self._heir, self._inbox
+        while heir is not None and inbox:
+            item = inbox.popleft()
+            heir.put(item)
+            if isinstance(item, Question):
+                if heir.ended:
+                    item.cancel()
+                heir = self._heir = None
 
     @property
     def status(self) -> Status:

@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from agentrun.agent import Agent
-from agentrun.errors import AgentRunError, RateLimited, Unavailable
+from agentrun.errors import AgentRunError, Conflict, RateLimited, Unavailable
 from agentrun.events import RunFailed
 from agentrun.messages import AgentRequest
+from agentrun.run.parked import Parked
+from agentrun.run.question import Question
 from agentrun.run.run import OnDisconnect, Run
 from agentrun.run.worker import Worker
 from agentrun.utils.unicode import whole
@@ -36,6 +38,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     kept_runs: int = 256
     kept_s: float = 300.0
     max_threads: int = 512
+    ask_timeout_s: float = 3600.0
 
 
 class Gone(Exception):
@@ -56,6 +59,7 @@ class Runs:
         self._on_end = on_end
         self.active: dict[str, Run] = {}
         self._kept: dict[str, Run] = {}
+        self.parked = Parked(limits.ask_timeout_s, limits.max_runs, _abandon)
         self.soon: set[Callable[[], object]] = set()  # to be called at the next tick
         self.queue: deque[asyncio.Future[None]] = deque()
         self._granted = 0  # places given to those who waited, but not taken yet
@@ -89,6 +93,7 @@ class Runs:
         """End every Run now, with an error frame for whoever reads it."""
         for run in list(self.active.values()):
             run.cancel(RunFailed("server_shutdown", message))
+        self.parked.abandon_all()
 
     # --- starting
 
@@ -138,11 +143,44 @@ class Runs:
             on_disconnect=on_disconnect,
             run_id=run_id,
         )
+        self._enter(run)
+        run.start()
+        return run
+
+    async def resume(
+        self,
+        question: Question,
+        answer: object,
+        request: AgentRequest,
+        *,
+        request_id: str = "",
+        on_disconnect: OnDisconnect = "cancel",
+        gone: Callable[[], Awaitable[None]] | None = None,
+        run_id: str | None = None,
+    ) -> Run:
+        """A Run in which what asked the question goes on."""
+        if not self.has_room():
+            await self._wait_for_place(gone)
+        if not self.parked.take(question):
+            raise expired()
+        asker = question.asker
+        run = Run(
+            self,
+            asker.agent,
+            request,
+            owner=asker.owner,
+            request_id=request_id,
+            on_disconnect=on_disconnect,
+            run_id=run_id,
+        )
+        self._enter(run)
+        run.resume(question, answer)
+        return run
+
+    def _enter(self, run: Run) -> None:
         self.active[run.id] = run
         if self._ticking is None:
             self._ticking = asyncio.get_running_loop().call_later(_TICK_S, self._tick)
-        run.start()
-        return run
 
     async def _wait_for_place(self, gone: Callable[[], Awaitable[None]] | None) -> None:
         if len(self.queue) >= self.limits.max_queued:
@@ -277,6 +315,19 @@ class Runs:
         elif limits.idle_timeout_s and now - max(run.last_output, run.held_up) > limits.idle_timeout_s:
             return f"The agent fell silent for {limits.idle_timeout_s:g} s."
         return None
+
+
+def expired() -> Conflict:
+    """An answer came to a question that nobody asks any more."""
+    return Conflict(
+        "The question is not open any more: it was answered, it took too long, or the server has restarted.",
+        hint="Nothing was done with this answer. Ask the agent again.",
+        code="question_expired",
+    )
+
+
+def _abandon(question: Question) -> None:
+    question.asker.abandon(question)
 
 
 def _kind(error: BaseException) -> str:

@@ -222,7 +222,7 @@ async def test_a_process_that_was_killed_leaves_a_turn_that_says_so(
     process.send_signal(signal.SIGKILL)
     process.wait(30)
     found = await store.turn("key-1", "run_k")
-    while found is not None and found.status == "running":  # noqa: ASYNC110
+    while found is not None and found.status == "running":
         await asyncio.sleep(0.05)  # PostgreSQL notices a moment later that the connection is gone
         found = await store.turn("key-1", "run_k")
     assert found is not None and found.status == "failed"
