@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -43,10 +44,19 @@ class Terminal:
 
     async def write(self, data: bytes) -> None:
         """To its standard input; empty closes it."""
-        await self._socket.send(data)
+        await self._send(data)
 
     async def resize(self, rows: int, columns: int) -> None:
-        await self._socket.send(msgspec.json.encode({"rows": rows, "columns": columns}).decode())
+        await self._send(msgspec.json.encode({"rows": rows, "columns": columns}).decode())
+
+    async def begin(self, argv: list[str], folder: str, terminal: bool) -> None:
+        """Say what is to run."""
+        await self._send(msgspec.json.encode({"argv": argv, "folder": folder, "terminal": terminal}).decode())
+
+    async def _send(self, message: bytes | str) -> None:
+        # an end that has come already is told by `read`, with the reason for it
+        with suppress(ConnectionClosed):
+            await self._socket.send(message)
 
     async def close(self) -> None:
         """Leave; a command that still runs is ended."""
@@ -66,5 +76,6 @@ async def open_terminal(
             socket = await connect(url, **options)
     except (OSError, WebSocketException) as error:
         raise Unavailable(f"The platform cannot be reached: {error}.", code="unreachable") from None
-    await socket.send(msgspec.json.encode({"argv": argv, "folder": folder, "terminal": terminal}).decode())
-    return Terminal(socket)
+    process = Terminal(socket)
+    await process.begin(argv, folder, terminal)
+    return process

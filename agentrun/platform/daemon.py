@@ -154,11 +154,11 @@ async def _begin(
     await _listen(core, gateway, where.gateway)
     stack.push_async_callback(lambda: gateway.close(_GRACE_S))
     await stack.enter_async_context(_ticking(core))
-    control = Control(core, logs, _status(where, core, time.time()), stop)
+    reached = await asyncio.to_thread(_open_to_others, where)
+    control = Control(core, logs, _status(where, core, reached), stop)
     await stack.enter_async_context(_serving(control, guard.of_socket, _unix(where.socket)))
-    if where.control is not None:
-        listener = socket.create_server(where.control)
-        await stack.enter_async_context(_serving(control, guard.of_keys(keys), listener))
+    if reached is not None:
+        await stack.enter_async_context(_serving(control, guard.of_keys(keys), reached))
     return core.places.url()
 
 
@@ -237,6 +237,20 @@ async def _serving(control: Control, who: guard.Guard, listener: socket.socket) 
         yield
 
 
+def _open_to_others(where: Home) -> socket.socket | None:
+    """The control API's second listener, where one is wanted; it asks for keys."""
+    if where.control is None:
+        return None
+    try:
+        return socket.create_server(where.control)
+    except OSError as error:
+        host, port = where.control
+        raise ConfigError(
+            f"The control API cannot listen on {host}:{port}: {error.strerror}.",
+            hint="Set AGENTRUN_PLATFORM_LISTEN to another address, or to none.",
+        ) from None
+
+
 def _unix(path: Path) -> socket.socket:
     """A socket that only this user can open; one that is left of a daemon before is taken away."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -253,13 +267,17 @@ def _unix(path: Path) -> socket.socket:
     return listener
 
 
-def _status(where: Home, core: Core, started_at: float) -> Callable[[], Status]:
+def _status(where: Home, core: Core, reached: socket.socket | None) -> Callable[[], Status]:
+    started_at = time.time()
+    control = _url(*reached.getsockname()[:2]) if reached is not None else ""
+
     def status() -> Status:
         scheme = where.store.partition(":")[0]
         return Status(
             pid=os.getpid(),
             version=__version__,
             url=core.places.url(),
+            control_url=control,
             folder=str(where.folder),
             store=scheme,
             started_at=view.iso(started_at),

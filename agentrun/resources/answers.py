@@ -181,3 +181,4 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     versions: int
     instances: tuple[InstanceInfo, ...] = ()
     memory_mb: float = 0.0
+    control_url: str = ""  # where keys are asked for; none: the Unix socket only
