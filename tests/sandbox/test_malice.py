@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ from agentrun.errors import AgentRunError, SandboxCrashed, SandboxTimeout
 from agentrun.sandbox import Limits, SyncSandbox
 from agentrun.sandbox.local.box import Guest, LocalBox
 from agentrun.sandbox.values import Isolation
+
+from .conftest import create
 
 # what a context finds when it looks for the wire to its parent
 WIRE = """
@@ -235,3 +238,37 @@ async def test_one_that_sends_more_than_it_said_is_not_believed(impostor: _Impos
 def _memory() -> int:
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_what_is_said_between_two_runs_does_not_keep_anybody_busy(box: SyncSandbox):
+    code = """
+import threading, os, time
+def shout():
+    while True:
+        os.write(1, b'x' * 65536)
+threading.Thread(target=shout, daemon=True).start()"""
+    box.run(code)
+    before = os.times()
+    box.files.list()
+    box.run("None", timeout_s=5)
+    with create() as other:
+        assert other.run("import time; time.sleep(1); 1").text == "1"
+    after = os.times()
+    assert after.user + after.system - before.user - before.system < 0.9
+
+
+def test_what_cannot_be_sent_is_said_and_harms_nothing(box: SyncSandbox):
+    with pytest.raises(AgentRunError):
+        box.run("'\ud800'")
+    with pytest.raises(AgentRunError):
+        box.files.read("\udcff")
+    with pytest.raises(AgentRunError):
+        box.run("x" * (17 << 20))
+    with pytest.raises(AgentRunError):
+        box.processes.run(["true"], env={"A=B": "c\0"})
+    code = "import os\nos.mkdir('deep'); os.chdir('deep')\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')\nos.chdir('/home/user')"
+    assert box.run(code).error is None
+    box.files.list("deep", depth=10_000)
+    with contextlib.suppress(AgentRunError):
+        box.files.remove("deep")
+    assert box.run("1").text == "1"

@@ -41,6 +41,8 @@ def _settle(descriptors: list[int], env: Mapping[str, str]) -> None:
     confine.name_process("python")
     os.environ.clear()
     os.environ.update(env)
+    os.environ.setdefault("MPLBACKEND", "module://agentrun_guest.figures")
+    sys.path.insert(0, "")
     _reseed()
 
 

@@ -16,6 +16,8 @@ from .memory import Memory
 from .pump import Pump
 from .wire import Closed, Wire
 
+_DEEPEST = 100
+
 
 class Guest:
     """Runs until its wire closes."""
@@ -65,6 +67,8 @@ class Guest:
                 answer = {"id": frame["id"], "error": [error.code, str(error)]}
             except OSError as error:
                 answer = {"id": frame["id"], "error": [type(error).__name__, _said(error)]}
+            except Exception as error:  # a name or a depth that Python cannot cope with; not a reason to end
+                answer = {"id": frame["id"], "error": ["failed", type(error).__name__]}
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
@@ -186,7 +190,7 @@ class Guest:
                 continue
 
     def _do_list(self, _: list[int], path: str, depth: int, limit: int) -> list[dict[str, Any]]:
-        return files.listed(self._path(path), depth, limit)
+        return files.listed(self._path(path), min(depth, _DEEPEST), limit)
 
     def _do_stat(self, _: list[int], path: str) -> dict[str, Any]:
         return files.info(self._path(path))

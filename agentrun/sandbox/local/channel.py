@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from agentrun.errors import RequestError, TooLarge
+
 LARGEST = 16 << 20
 _LENGTH = struct.Struct("<I")
 _PIECE = 1 << 18
@@ -40,11 +42,15 @@ class Channel:
 
     def send(self, frame: Any, descriptors: Sequence[int] = ()) -> None:
         """Send a frame; the descriptors are closed here once they are on their way."""
-        body = _encode(frame)
+        try:
+            body = _encode(frame)
+        except (TypeError, ValueError, OverflowError) as error:
+            _close_all(descriptors)
+            raise RequestError(f"This cannot be sent to a sandbox: {error}.") from None
         if self.closed or len(body) > LARGEST:
             _close_all(descriptors)
             if not self.closed:
-                raise ValueError(f"A frame of {len(body)} bytes is too large.")
+                raise TooLarge(f"{len(body)} bytes are too many at once; a sandbox takes {LARGEST}.")
             return
         self._outgoing.append((memoryview(_LENGTH.pack(len(body)) + body), descriptors))
         if not self._waits:

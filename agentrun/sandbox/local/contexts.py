@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from agentrun.errors import AgentRunError
+from agentrun.errors import AgentRunError, SandboxTimeout
 from agentrun.sandbox.clip import Clip
 from agentrun.sandbox.local import pipes
 from agentrun.sandbox.local.channel import Channel
@@ -23,6 +23,7 @@ from agentrun.sandbox.local.requests import Requests
 from agentrun.sandbox.values import CodeError, ContextInfo, Execution, OnOutput, Result, Stderr, Stdout
 
 _GRACE_S = 2.0
+_DEATH_S = 10.0
 _MOST_RESULTS = 1000
 _MOST_RESULT_BYTES = 64 << 20
 
@@ -96,7 +97,6 @@ class _Cell:
 class LocalContext(ABC):
     """One process in the sandbox. When it dies its successor takes over its id, with empty hands."""
 
-    # how many descriptors it is given, the outputs among them
     def __init__(
         self, info: ContextInfo, requests: Requests, env: Mapping[str, str], output_bytes: int
     ) -> None:
@@ -178,6 +178,8 @@ class LocalContext(ABC):
             if self._gone.is_set():
                 await self.open()
             cell = self._cell = _Cell(next(self._ids), self._output_bytes, on_output)
+            for tap in self._taps:
+                tap.go_on()
             try:
                 self._begin(cell, code, env)
                 done, _ = await asyncio.wait({cell.over}, timeout=timeout_s)
@@ -189,6 +191,8 @@ class LocalContext(ABC):
                 self._drain()
             finally:
                 self._cell = None
+                for tap in self._taps:  # what is said between two runs waits for the next one
+                    tap.pause()
             return cell.execution()
 
     async def _stop(self, cell: _Cell) -> None:
@@ -207,7 +211,10 @@ class LocalContext(ABC):
         """End its process and what it has started in its session; returns when it is gone."""
         if not self._gone.is_set():
             await self._signal(signal.SIGKILL)
-            await asyncio.wait_for(self._gone.wait(), 10)
+            try:
+                await asyncio.wait_for(self._gone.wait(), _DEATH_S)
+            except asyncio.TimeoutError:
+                raise SandboxTimeout(f"The context {self.info.id} could not be ended.") from None
         self.drop()
 
     async def _signal(self, number: int) -> None:
