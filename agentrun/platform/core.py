@@ -52,7 +52,9 @@ class Core:
         keys: Keys,
         places: Places,
         clock: Callable[[], float],
+        driver: str = "local",
     ) -> None:
+        self.driver = driver
         self.store, self.routes, self.fleet = store, routes, fleet
         self.packages, self.environments = packages, environments
         self.secrets, self.keys, self.places, self.clock = secrets, keys, places, clock

@@ -89,7 +89,7 @@ def _send(client: Client, package: Package) -> None:
 
 def _placed(error: RequestError, resource: Resource) -> RequestError:
     """The platform's refusal, with the line of the file that asked for it."""
-    if not error.param or not re.fullmatch(r"(endpoints|secrets)\.\d+(\.\w+)?", error.param):
+    if not error.param or not re.fullmatch(r"driver|(endpoints|secrets)\.\d+(\.\w+)?", error.param):
         return error
     keys = [int(part) if part.isdecimal() else part for part in error.param.split(".")]
     said = f"{resource.where(*keys)}: {error.message}"

@@ -49,6 +49,12 @@ async def build(core: Core, package: str, language: str, say: Say) -> BuildResul
 
 async def deploy(core: Core, wish: Deployment, *, by: str, say: Say) -> Deployed:
     """What runs stays until the new version answers; if it does not, nothing has changed."""
+    if wish.definition.driver != core.driver:
+        raise RequestError(
+            f'This platform has no driver "{wish.definition.driver}".',
+            hint=f"Leave driver out of s.yaml, or say {core.driver}.",
+            param="driver",
+        )
     async with core.lock(wish.runtime):
         definition = await _built(core, wish, say)
         decide = partial(_decide, wish, definition, by, core.clock())

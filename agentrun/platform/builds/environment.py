@@ -101,7 +101,8 @@ async def _install_python(folder: Path, code: Path, wanted: list[str], say: Say)
     listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
     if uv is not None:
         await _run(uv, "venv", "--quiet", "--python", sys.executable, str(folder), cwd=code)
-        command = [uv, "pip", "install", "--python", python, "-r", str(listing)]
+        # instances write no bytecode of their own, so what is not compiled now is compiled at every start
+        command = [uv, "pip", "install", "--compile-bytecode", "--python", python, "-r", str(listing)]
         try:
             await _run(*command, cwd=code, say=say)
         except BuildFailed:

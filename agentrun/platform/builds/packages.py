@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from compileall import compile_dir
 from pathlib import Path
 
 from agentrun.errors import NotFound, RequestError
@@ -41,6 +42,8 @@ class Packages:
         try:
             for file in package.files:
                 _write(new / file.path, file)
+            # under the name that tracebacks will show; what does not compile says so when it runs
+            compile_dir(new, quiet=2, stripdir=str(new), prependdir=str(self._at(digest)))
             os.replace(new, self._at(digest))
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
