@@ -6,15 +6,16 @@ import msgspec
 
 PING = b": ping\n\n"  # a comment, which keeps a silent stream open
 _encode = msgspec.json.Encoder().encode
-_LINE_ENDS = [(end.encode(), b"\\u%04x" % ord(end)) for end in "\x85\u2028\u2029"]
+_LINE_ENDS = [(end.encode()[:1], end.encode(), b"\\u%04x" % ord(end)) for end in "\x85\u2028\u2029"]
 
 
 def one_line(json: bytes) -> bytes:
     """The same without what splits a line in Python's `splitlines`, by which some clients read streams."""
     if json.isascii():
         return json
-    for character, escape in _LINE_ENDS:
-        json = json.replace(character, escape)
+    for begins, character, escape in _LINE_ENDS:
+        if begins in json:  # a single byte is found a hundred times faster
+            json = json.replace(character, escape)
     return json
 
 

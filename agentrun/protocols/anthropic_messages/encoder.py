@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -38,14 +38,14 @@ _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 class Block:
     """One content block as it grows."""
 
-    __slots__ = ("call_id", "ended", "failed", "head", "kind", "name", "pieces")
+    __slots__ = ("call_id", "ended", "failed", "kind", "name", "part", "pieces")
 
-    def __init__(self, kind: str, name: str = "", call_id: str = "") -> None:
+    def __init__(self, kind: str, name: str = "", call_id: str = "", part: str = "") -> None:
         self.kind = kind
+        self.part = part
         self.name = name
         self.call_id = call_id
         self.pieces: list[str] = []
-        self.head = b""  # of its deltas, once it is open
         self.ended = False
         self.failed = False
 
@@ -92,11 +92,16 @@ _SAID = {"text": "text", "refusal": "text", "reasoning": "thinking", "tool_resul
 
 def _block_of(event: PartStarted) -> Block:
     kind = _SAID.get(event.kind) or ("tool_use" if event.origin == "client" else "mcp_tool_use")
-    return Block(kind, event.name or "", event.call_id or "")
+    return Block(kind, event.name or "", event.call_id or "", event.id)
 
 
 class MessagesEncoder:
     """One answer. One block is open at a time: what comes within another waits for its end."""
+
+    __slots__ = (
+        "_append", "_blocks", "_head", "_id", "_index", "_model", "_open", "_part", "_parts", "_refused", "_request",
+        "_usage", "_waiting",
+    )  # fmt: skip
 
     def __init__(self, call: Call, model: str) -> None:
         self._request = call.request
@@ -109,12 +114,18 @@ class MessagesEncoder:
         self._index = -1
         self._usage: Usage | None = None
         self._refused = False
+        # of the block that is open
+        self._part = ""
+        self._head = b""
+        self._append: Callable[[str], None] = list[str]().append
 
     def encode(self, event: AnyEvent) -> bytes:
         if type(event) is PartDelta:
-            block, text = self._parts[event.id], event.text
-            block.pieces.append(text)
-            return b"%b%b}}\n\n" % (block.head, encode_text(text)) if block.head else b""
+            if event.id == self._part:
+                self._append(event.text)
+                return self._head + encode_text(event.text) + b"}}\n\n"
+            self._parts[event.id].pieces.append(event.text)
+            return b""
         match event:
             case PartStarted():
                 block = self._started(event)
@@ -212,7 +223,7 @@ class MessagesEncoder:
             return self._enter(block)
         if block is not self._open:
             return b""
-        self._open, block.head = None, b""
+        self._open, self._part = None, ""
         frames = _frame("content_block_stop", {"type": "content_block_stop", "index": self._index})
         while self._waiting and self._open is None:
             frames += self._show(self._waiting.popleft())
@@ -230,7 +241,8 @@ class MessagesEncoder:
             if block.pieces:
                 frames += b"%b%b}}\n\n" % (head, encode_text(block.text))
             if not block.ended:
-                self._open, block.head = block, head
+                self._open, self._part = block, block.part
+                self._head, self._append = head, block.pieces.append
                 return frames
         return frames + _frame("content_block_stop", {"type": "content_block_stop", "index": self._index})
 

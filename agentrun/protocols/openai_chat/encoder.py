@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from agentrun.config import ReasoningField
 from agentrun.events import (
@@ -31,12 +32,11 @@ from agentrun.protocols.openai_chat.answer import (
     PromptDetails,
 )
 from agentrun.protocols.protocol import Call
+from agentrun.protocols.tokens import tokens_of
 from agentrun.utils.sse import PING, data_frame, encode_text, one_line
-from agentrun.utils.tokens import estimate
 
 _encode = msgspec.json.Encoder().encode
 _NO_PROMPT_DETAILS, _NO_COMPLETION_DETAILS = PromptDetails(), CompletionDetails()
-_PER_MESSAGE = 4  # tokens, for its role and its borders
 
 
 class ChatEncoder:
@@ -275,26 +275,13 @@ def _finish_reason(reason: str) -> FinishReason:
 
 
 def _usage_of(request: AgentRequest, counted: Usage | None, said: str) -> ChatUsage:
-    """Usage as OpenAI writes it: counted by the agent, else estimated and marked so."""
-    if counted is not None:
-        details = counted.details or {}
-        return ChatUsage(
-            prompt_tokens=counted.input_tokens,
-            completion_tokens=counted.output_tokens,
-            total_tokens=counted.input_tokens + counted.output_tokens,
-            prompt_tokens_details=PromptDetails(details.get("cached_tokens", details.get("cache_read", 0))),
-            completion_tokens_details=CompletionDetails(
-                details.get("reasoning_tokens", details.get("reasoning", 0))
-            ),
-        )
-    prompt, completion = 0, estimate(said)
-    for message in request.messages:
-        prompt += estimate(message.text) + _PER_MESSAGE
+    """Usage as this wire writes it."""
+    tokens = tokens_of(request, counted, said)
     return ChatUsage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=prompt + completion,
-        prompt_tokens_details=_NO_PROMPT_DETAILS,
-        completion_tokens_details=_NO_COMPLETION_DETAILS,
-        estimated=True,
+        prompt_tokens=tokens.read,
+        completion_tokens=tokens.written,
+        total_tokens=tokens.read + tokens.written,
+        prompt_tokens_details=PromptDetails(tokens.cached),
+        completion_tokens_details=CompletionDetails(tokens.reasoning),
+        estimated=True if tokens.estimated else UNSET,
     )

@@ -10,6 +10,8 @@ from agentrun.events import InputRequired, PartEnded, PartStarted, Usage
 from agentrun.messages import AgentRequest
 from agentrun.protocols.openai_responses.ids import item_id
 from agentrun.protocols.tokens import Tokens, tokens_of
+from agentrun.utils.json import dumps
+from agentrun.utils.sse import one_line
 
 SERVER_LABEL = "agentrun"  # the server that runs the agent's own tools, as clients see it
 
@@ -42,7 +44,7 @@ class Item:
     """One item as it grows."""
 
     __slots__ = (
-        "call_id", "failed", "form", "head", "id", "index", "more", "name", "output", "pieces", "status", "tail",
+        "_json", "call_id", "failed", "form", "head", "id", "index", "more", "name", "output", "pieces", "status", "tail",
     )  # fmt: skip
 
     def __init__(self, form: Form, id: str, index: int, name: str, call_id: str) -> None:
@@ -53,6 +55,7 @@ class Item:
         self.call_id = call_id
         self.status = "in_progress"
         self.pieces: list[str] = []
+        self._json: msgspec.Raw | None = None
         self.output: str | None = None  # of a tool that the agent ran
         self.failed = False
         self.more: dict[str, Any] = {}
@@ -63,7 +66,17 @@ class Item:
     def text(self) -> str:
         return "".join(self.pieces)
 
-    def part(self, text: str) -> dict[str, Any]:
+    def close(self) -> None:
+        """All of its text is there, and will be sent several times."""
+        self.pieces = [self.text]
+        self._json = msgspec.Raw(one_line(dumps(self.pieces[0])))
+
+    @property
+    def json(self) -> str | msgspec.Raw:
+        """The text, to be encoded, or encoded already."""
+        return self.text if self._json is None else self._json
+
+    def part(self, text: str | msgspec.Raw) -> dict[str, Any]:
         """What the text stands in, where it stands in something."""
         if self.form is TEXT:
             return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
@@ -72,17 +85,17 @@ class Item:
     def shown(self) -> dict[str, Any]:
         """The item, as far as it has come."""
         form, item = self.form, {"id": self.id, "type": self.form.type}
-        parts = [] if self.status == "in_progress" and not self.pieces else [self.part(self.text)]
+        parts = [] if self.status == "in_progress" and not self.pieces else [self.part(self.json)]
         if form is REASONING:
             return {**item, "summary": parts}
         if form.part:
             return {**item, "status": self.status, "role": "assistant", "content": parts}
         if form is FUNCTION or form is CUSTOM:
-            said = {"call_id": self.call_id, "name": self.name, form.field: self.text}
+            said = {"call_id": self.call_id, "name": self.name, form.field: self.json}
             return {**item, "status": self.status, **said}
         if form is RESULT:
-            return {**item, "status": self.status, "call_id": self.call_id, "output": self.text}
-        said = {"name": self.name, "server_label": SERVER_LABEL, form.field: self.text}
+            return {**item, "status": self.status, "call_id": self.call_id, "output": self.json}
+        said = {"name": self.name, "server_label": SERVER_LABEL, form.field: self.json}
         if form is QUESTION:
             return {**item, **said, **self.more}
         return {**item, "status": "failed" if self.failed else self.status, **said, **self._outcome()}
@@ -125,6 +138,7 @@ class Output:
     def ended(self, event: PartEnded) -> Item:
         """A part has ended: its item, or of a tool's output the call that is complete now."""
         item = self.open.pop(event.id)
+        item.close()
         if item.form is RESULT:
             return self._answered(item, event)
         if item.form is not OWN_TOOL:
@@ -142,7 +156,7 @@ class Output:
         asked: dict[str, Any] = {"prompt": event.prompt}
         if event.schema is not None:
             asked["schema"] = event.schema
-        question.pieces.append(call.text if call else msgspec.json.encode(asked).decode())
+        question.pieces.append(call.text if call else dumps(asked).decode())
         question.more = asked
         question.status = "completed"
         return question

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from agentrun.config import Settings
@@ -206,8 +207,8 @@ class OpenAIResponses:
         if not isinstance(item, ItemReference):
             return item
         turn = await desk.conversations.find(run_of_item(item.id), ask.owner)
-        known = self._response_of(turn).output if turn is not None else ()
-        found = [one for one in known if one["id"] == item.id]
+        known = dumps(self._response_of(turn).output) if turn is not None else b"[]"
+        found = [one for one in msgspec.json.decode(known) if one["id"] == item.id]
         if not found:
             raise NotFound(f"There is no item {item.id!r}.", param="input", code="item_not_found")
         return next(iter(read_items(found)), item)
