@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from agentrun.bot_id import BotId
 from agentrun.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -147,6 +148,24 @@ class Settings(BaseSettings):
     prefix: str = Field("/openai/v1", description="Path before the OpenAI routes; `/v1` works as well.")
     models: Names = Field(["agentrun"], description="Names that `/models` lists.")
     strict_models: bool = Field(False, description="Refuse a `model` that is not in `models` with 404.")
+    bot_id: str | None = Field(
+        None, description="Id of this bot, `ibot-<name>-<tag>`; another one is refused with 404."
+    )
+    data: str = Field(".agentrun", description="Folder for what is kept.")
+    sessions: str = Field(
+        "sqlite",
+        repr=False,
+        description="Where sessions are kept: `sqlite` (in `data`), `memory`, `sqlite:///path` or `postgresql://...`.",
+    )
+    keep_sessions_s: float = Field(
+        2_592_000.0, ge=0, description="A session of which nothing was heard so long is forgotten; 0: never."
+    )
+    when_busy: Literal["queue", "reject", "interrupt", "fork"] = Field(
+        "queue", description="What becomes of a message while its session has a turn that goes on."
+    )
+    ask_timeout_s: float = Field(
+        3600.0, gt=0, description="How long an agent that asked a human waits for the answer."
+    )
     api_keys: Names = Field(
         [],
         repr=False,
@@ -196,6 +215,11 @@ class Settings(BaseSettings):
     @classmethod
     def _path(cls, value: str) -> str:
         return "/" + value.strip("/") if value.strip("/") else ""
+
+    @field_validator("bot_id")
+    @classmethod
+    def _bot(cls, value: str | None) -> str | None:
+        return value if value is None else str(BotId.parse(value))
 
     @field_validator("log_level")
     @classmethod

@@ -1,10 +1,14 @@
 """What every test shares."""
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from fake_upstream import FakeUpstream
+
+# one test must not hear what another has said
+os.environ["AGENTRUN_SESSIONS"] = "memory"
 
 
 @pytest.fixture

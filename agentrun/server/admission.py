@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from agentrun.agent import Agent
 from agentrun.errors import RequestError
 from agentrun.messages import AgentRequest
 from agentrun.run import Conversations, Run
 from agentrun.run.run import OnDisconnect
+from agentrun.server.agents import Agents
 from agentrun.server.catalog import Catalog
 
 
@@ -18,14 +18,14 @@ class Admission:
 
     def __init__(
         self,
-        agent: Agent,
+        agents: Agents,
         conversations: Conversations,
         catalog: Catalog,
         *,
         on_disconnect: OnDisconnect = "cancel",
     ) -> None:
         self.conversations = conversations
-        self._agent = agent
+        self.agents = agents
         self._catalog = catalog
         self._on_disconnect: OnDisconnect = on_disconnect
 
@@ -42,7 +42,11 @@ class Admission:
         self._catalog.check(request.model)
         request.connection = connection
         return self.conversations.start_now(
-            self._agent, request, owner=owner, request_id=request_id, on_disconnect=self._policy(headers)
+            self.agents.answering(request),
+            request,
+            owner=owner,
+            request_id=request_id,
+            on_disconnect=self._policy(headers),
         )
 
     async def start(
@@ -59,7 +63,7 @@ class Admission:
         self._catalog.check(request.model)
         request.connection = connection
         return await self.conversations.start(
-            self._agent,
+            self.agents.answering(request),
             request,
             owner=owner,
             request_id=request_id,

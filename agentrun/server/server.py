@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, cast
 
@@ -18,6 +18,7 @@ from agentrun.run import Conversations, Run, Runs
 from agentrun.run.runs import Limits
 from agentrun.server.actions import ActionEndpoint
 from agentrun.server.admission import Admission
+from agentrun.server.agents import Agents
 from agentrun.server.app import AgentRunApp
 from agentrun.server.auth import Keys
 from agentrun.server.catalog import Catalog
@@ -25,7 +26,7 @@ from agentrun.server.endpoint import ProtocolEndpoint
 from agentrun.server.resources import Resources
 from agentrun.server.run_line import log_run
 from agentrun.server.server_config import ServerConfig
-from agentrun.sessions import MemoryStore
+from agentrun.sessions import open_store
 
 # What may still be said when the app is there already.
 _OF_THE_PROCESS = frozenset(
@@ -42,14 +43,16 @@ class AgentRunServer:
 
         AgentRunServer(invoke_agent=invoke_agent).start()
 
-    `invoke_agent` may also be an agent of a framework, such as a LangGraph graph. Keyword arguments are the settings of `agentrun.config.Settings`. `protocols` takes wires of your own beside the
+    `invoke_agent` may also be an agent of a framework, such as a LangGraph graph. `agents` are several of them by bot id
+    (`ibot-<name>-<tag>`); a client picks one by that id, or as its model. Keyword arguments are the settings of `agentrun.config.Settings`. `protocols` takes wires of your own beside the
     names of others; routes of your own go on `app`, which is a FastAPI app.
     """
 
     def __init__(
         self,
-        invoke_agent: Callback | object,
+        invoke_agent: Callback | object | None = None,
         *,
+        agents: Mapping[str, Callback | object] | None = None,
         protocols: Sequence[str | Protocol] | None = None,
         on_startup: Callable[[], Any] | None = None,
         on_shutdown: Callable[[], Any] | None = None,
@@ -59,22 +62,28 @@ class AgentRunServer:
         self._arguments = {**(config.settings() if config is not None else {}), **settings}
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
-        self.agent = Agent(adapt(invoke_agent) or cast("Callback", invoke_agent))
         self.settings = load_settings(self._arguments)
+        self.agents = Agents.of(
+            None if invoke_agent is None else _agent(invoke_agent),
+            {id: _agent(agent) for id, agent in (agents or {}).items()},
+            self.settings.bot_id,
+        )
         self.protocols = find_protocols(
             protocols if protocols is not None else self.settings.protocols, self.settings
         )
         limits = Limits(**{name: getattr(self.settings, name) for name in Limits.__struct_fields__})
         self.runs = Runs(limits, debug=self.settings.debug, on_end=self._ended)
-        self.conversations = Conversations(self.runs, MemoryStore())
+        place, data = self.settings.sessions, self.settings.data
+        store = open_store(place, data, keep_s=self.settings.keep_sessions_s)
+        self.conversations = Conversations(self.runs, store, self.settings.when_busy)
         self.app = self._build()
 
     def _build(self) -> AgentRunApp:
         settings = self.settings
         keys = Keys(settings.api_keys)
-        catalog = Catalog(settings.models, strict=settings.strict_models)
+        catalog = Catalog([*settings.models, *self.agents.ids], strict=settings.strict_models)
         prefixes = tuple(dict.fromkeys((settings.prefix, "/v1")))
-        admission = Admission(self.agent, self.conversations, catalog, on_disconnect=settings.on_disconnect)
+        admission = Admission(self.agents, self.conversations, catalog, on_disconnect=settings.on_disconnect)
         endpoints: dict[str, ProtocolEndpoint] = {}
         actions: list[tuple[str, str, ActionEndpoint]] = []
         limit = settings.max_body_bytes
@@ -146,6 +155,10 @@ class AgentRunServer:
         given = {"host": host, "port": port, "log_level": log_level, **settings}
         given = {name: value for name, value in given.items() if value is not None}
         serve(self.app, load_settings({**self._arguments, **given}) if given else self.settings, self.runs)
+
+
+def _agent(given: object) -> Agent:
+    return Agent(adapt(given) or cast("Callback", given))
 
 
 def load_settings(arguments: dict[str, Any]) -> config.Settings:

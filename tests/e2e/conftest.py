@@ -68,7 +68,7 @@ class Dev:
 def clean_environment(**more: str) -> dict[str, str]:
     """This machine's, without what would change an answer."""
     kept = {name: value for name, value in os.environ.items() if not _configures(name)}
-    return {**kept, "LOG_LEVEL": "warning", **more}
+    return {**kept, "LOG_LEVEL": "warning", "AGENTRUN_SESSIONS": "memory", **more}
 
 
 def _configures(name: str) -> bool:

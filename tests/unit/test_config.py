@@ -31,6 +31,8 @@ SPECIAL = {
     "log_level": "debug",
     "reasoning_field": "both",
     "on_disconnect": "continue",
+    "when_busy": "reject",
+    "bot_id": "ibot-shop-v1",
     "fd": 7,
 }
 
