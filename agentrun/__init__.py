@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agentrun.events import reasoning, refusal, text, tool_call, tool_result
     from agentrun.messages import AgentRequest, Message, Role, Tool, ToolCall
     from agentrun.server import AgentRunServer
+    from agentrun.utils.config import Config
 
 __all__ = [
     "AgentEvent",
@@ -29,6 +30,7 @@ __all__ = [
     "AgentResult",
     "AgentRunError",
     "AgentRunServer",
+    "Config",
     "ConfigError",
     "EventType",
     "Message",
@@ -49,6 +51,7 @@ _WHERE = {
     "agentrun.events": ("reasoning", "refusal", "text", "tool_call", "tool_result"),
     "agentrun.messages": ("AgentRequest", "Message", "Role", "Tool", "ToolCall"),
     "agentrun.server": ("AgentRunServer",),
+    "agentrun.utils.config": ("Config",),
 }
 _MODULES = {name: module for module, names in _WHERE.items() for name in names}
 

@@ -17,11 +17,13 @@ from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, PartDelta, PartEnded, PartStarted, Usage, reasoning
 from agentrun.integration.answers import Answers, Waiting
+from agentrun.integration.named import named
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Image, Message, Role, Text
-from agentrun.models import Model, resolve
+from agentrun.models import Model
 from agentrun.models.model import UNUSED_KEY
 from agentrun.tools import Tool, Toolset
+from agentrun.utils.config import Config
 
 try:
     from agentscope.agent import Agent
@@ -36,9 +38,11 @@ except ImportError as error:
     raise MissingExtra("AgentScope", "agentscope") from error
 
 
-def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> OpenAIChatModel:
+def model(
+    name: str | Model | None = None, *, model: str | None = None, config: Config | None = None, **options: Any
+) -> OpenAIChatModel:
     """The model of this name; `model` asks for another of the same provider. Options are those of OpenAIChatModel."""
-    found = resolve(name, **({} if model is None else {"model": model}))
+    found = named(name, model, config)
     credential = OpenAICredential(api_key=cast("Any", UNUSED_KEY), base_url=found.base_url)
     options = {"max_retries": 0, **options}
     known = OpenAIChatModel(credential, found.id, **options)

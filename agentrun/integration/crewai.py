@@ -19,12 +19,14 @@ from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, Loose, PartDelta, PartStarted, Usage, reasoning, tool_call, tool_result
+from agentrun.integration.named import named
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Role
-from agentrun.models import Model, resolve
+from agentrun.models import Model
 from agentrun.models.model import UNUSED_KEY
 from agentrun.tools import Tool, Toolset
 from agentrun.utils import ids
+from agentrun.utils.config import Config
 
 try:
     from crewai import Crew
@@ -37,9 +39,11 @@ except ImportError as error:
     raise MissingExtra("CrewAI", "crewai") from error
 
 
-def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> Thinking:
+def model(
+    name: str | Model | None = None, *, model: str | None = None, config: Config | None = None, **options: Any
+) -> Thinking:
     """The model of this name; `model` asks for another of the same provider. Options are those of CrewAI's LLM."""
-    found = resolve(name, **({} if model is None else {"model": model}))
+    found = named(name, model, config)
     given: dict[str, Any] = {
         "model": found.id,
         "base_url": found.base_url,

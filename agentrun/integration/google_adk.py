@@ -19,11 +19,13 @@ from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, RunFailed, Usage, reasoning, tool_call, tool_result
 from agentrun.integration.answers import Answers, Waiting, decide
+from agentrun.integration.named import named
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Image, Message, Role, Text
-from agentrun.models import Model, resolve
+from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
 from agentrun.utils import ids
+from agentrun.utils.config import Config
 
 try:
     from google.adk.agents import BaseAgent
@@ -43,11 +45,11 @@ _APP = "agentrun"
 _CONFIRMATION = "adk_request_confirmation"
 
 
-def model(name: str | Model | None = None, *, model: str | None = None) -> Llm:
+def model(name: str | Model | None = None, *, model: str | None = None, config: Config | None = None) -> Llm:
     """The model of this name; `model` asks for another of the same provider."""
     from agentrun.integration.google_adk_llm import Llm
 
-    return Llm.of(resolve(name, **({} if model is None else {"model": model})))
+    return Llm.of(named(name, model, config))
 
 
 def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:

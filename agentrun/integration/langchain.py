@@ -16,10 +16,12 @@ from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra, ToolFailed
 from agentrun.events import Loose
+from agentrun.integration.named import named
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest
-from agentrun.models import Model, resolve
+from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
+from agentrun.utils.config import Config
 
 try:
     from langchain_core.messages import BaseMessage
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
 _CONVERSATION = ("messages", "history", "chat_history", "conversation")
 
 
-def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> Chat:
+def model(
+    name: str | Model | None = None, *, model: str | None = None, config: Config | None = None, **options: Any
+) -> Chat:
     """The model of this name as a ChatOpenAI; `model` asks for another of the same provider.
 
     Other options are those of ChatOpenAI, such as `temperature`.
@@ -47,7 +51,7 @@ def model(name: str | Model | None = None, *, model: str | None = None, **option
         from agentrun.integration.langchain_chat import Chat
     except ImportError as error:
         raise MissingExtra("langchain-openai", "langchain") from error
-    found = resolve(name, **({} if model is None else {"model": model}))
+    found = named(name, model, config)
     return Chat.of(found, **options)
 
 

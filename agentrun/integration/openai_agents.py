@@ -27,10 +27,12 @@ from agentrun.events import (
     tool_result,
 )
 from agentrun.integration.answers import Answers, Waiting
+from agentrun.integration.named import named
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Message, Role
-from agentrun.models import Model, resolve
+from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
+from agentrun.utils.config import Config
 
 try:
     from agents import (
@@ -46,9 +48,11 @@ except ImportError as error:
     raise MissingExtra("OpenAI Agents", "openai-agents") from error
 
 
-def model(name: str | Model | None = None, *, model: str | None = None) -> OpenAIChatCompletionsModel:
+def model(
+    name: str | Model | None = None, *, model: str | None = None, config: Config | None = None
+) -> OpenAIChatCompletionsModel:
     """The model of this name; `model` asks for another of the same provider."""
-    found = resolve(name, **({} if model is None else {"model": model}))
+    found = named(name, model, config)
     return OpenAIChatCompletionsModel(model=found.id, openai_client=found.async_client)
 
 

@@ -17,10 +17,12 @@ from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import InputRequired, Loose, PartDelta, PartStarted, Usage, reasoning, tool_result
 from agentrun.integration.answers import Answers, Waiting
+from agentrun.integration.named import named
 from agentrun.integration.sandboxes import sandbox_toolset
 from agentrun.messages import AgentRequest, Audio, Image, Message, Role, Text
-from agentrun.models import Model, resolve
+from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
+from agentrun.utils.config import Config
 
 try:
     from pydantic_ai import (
@@ -48,9 +50,11 @@ except ImportError as error:
     raise MissingExtra("Pydantic AI", "pydantic-ai") from error
 
 
-def model(name: str | Model | None = None, *, model: str | None = None, **options: Any) -> OpenAIChatModel:
+def model(
+    name: str | Model | None = None, *, model: str | None = None, config: Config | None = None, **options: Any
+) -> OpenAIChatModel:
     """The model of this name; `model` asks for another of the same provider. Options are those of OpenAIChatModel."""
-    found = resolve(name, **({} if model is None else {"model": model}))
+    found = named(name, model, config)
     return OpenAIChatModel(found.id, provider=OpenAIProvider(openai_client=found.async_client), **options)
 
 

@@ -89,7 +89,8 @@ def _find(name: str, arguments: Mapping[str, Any]) -> Found:
         found = _at_hand(name)
     given = {**(found.spec.model_dump(exclude_unset=True) if found else {}), **arguments}
     try:
-        return Found(ModelSpec.model_validate(given), "arguments")
+        source = f"{found.source}, with arguments" if found else "arguments"
+        return Found(ModelSpec.model_validate(given), source, found is not None and found.stands_in)
     except ValidationError as error:
         raise project.explain(error, name, ModelSpec, None) from None
 

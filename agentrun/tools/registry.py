@@ -14,6 +14,7 @@ from agentrun.errors import ConfigError
 from agentrun.tools import functions
 from agentrun.tools.spec import ToolsetSpec
 from agentrun.tools.tool import Tool, Toolset
+from agentrun.utils.config import Config
 
 SECTION = "tools"
 _VARIABLE = "AGENTRUN_TOOLS_"
@@ -24,11 +25,16 @@ def toolset(
     *,
     prefix: str | None = None,
     filter_tools_by_name: Callable[[str], bool] | None = None,
+    modify_tool_name: Callable[[Tool], Tool] | None = None,
+    config: Config | None = None,
     **arguments: Any,
 ) -> Toolset:
     """The toolset of this name. Further arguments are the keys of one in `agentrun.yaml`, and win over it."""
+    arguments = {**(config.arguments() if config else {}), **arguments}
     found = name if isinstance(name, Toolset) else _built(name, arguments)
     tools = [tool for tool in found if filter_tools_by_name is None or filter_tools_by_name(tool.name)]
+    if modify_tool_name is not None:
+        tools = [modify_tool_name(tool) for tool in tools]
     if prefix:
         tools = [msgspec.structs.replace(tool, name=prefix + tool.name) for tool in tools]
     return Toolset(found.name, tools, found.source)

@@ -1,0 +1,5 @@
+"""Where the original SDK has its AgentRunConverter."""
+
+from agentrun.integration.langchain import AgentRunConverter
+
+__all__ = ["AgentRunConverter"]
