@@ -86,6 +86,8 @@ def unavailable(name: str, lacks: Sequence[str]) -> SandboxUnavailable:
 
 def checked_mounts(mounts: Sequence[Mount]) -> list[Mount]:
     """The mounts with resolved sources, held to the rules of a template's."""
+    if not mounts:
+        return []
     spec = [{"source": m.source, "target": m.target, "writable": m.writable} for m in mounts]
     checked = registry.validate({"mounts": spec}, "mounts").mounts
     return [Mount(str(Path(m.source).resolve()), m.target.rstrip("/"), m.writable) for m in checked]

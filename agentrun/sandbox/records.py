@@ -46,7 +46,8 @@ class Record(msgspec.Struct, frozen=True):
 def folder() -> Path:
     """Where they are: readable by this user alone."""
     path = Path.home() / ".agentrun" / "sandboxes"
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.is_dir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
@@ -63,11 +64,13 @@ def add(id: str, template: str, box: Box, created_s: float) -> None:
 def note(id: str, line: str) -> None:
     """A line for the log of a sandbox, which is there as long as the sandbox is."""
     path = folder() / f"{id}.log"
-    if path.exists() and path.stat().st_size > _MOST_LOG:
-        return
+    text = f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {' '.join(line.split())[:500]}\n"
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {' '.join(line.split())[:500]}\n")
+    try:
+        if os.fstat(descriptor).st_size < _MOST_LOG:
+            os.write(descriptor, text.encode("utf-8", "backslashreplace"))
+    finally:
+        os.close(descriptor)
 
 
 def remove(id: str) -> None:

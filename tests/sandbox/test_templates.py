@@ -10,6 +10,7 @@ import pytest
 
 from agentrun.errors import ConfigError, SandboxUnavailable
 from agentrun.sandbox import Mount, SyncSandbox, Template, TemplateType, names
+from agentrun.sandbox.backends.bubblewrap import needs
 from agentrun.sandbox.creation import choose
 from agentrun.sandbox.registry import resolve
 
@@ -63,6 +64,7 @@ def test_an_unknown_name_or_backend_is_said_with_those_there_are(project: Path):
 
 
 def test_auto_is_never_a_plain_process(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(needs, "_complete", False)
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(SandboxUnavailable, match="needs Linux, and this is darwin"):
         choose("auto")

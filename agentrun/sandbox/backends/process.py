@@ -51,7 +51,7 @@ class Plain:
         guest = await portal.call(_start(template.python or sys.executable, _limits(order)))
         box = LocalBox(guest, template.limits)
         try:
-            await box.begin({**guest.env, **order.env})
+            box.begin({**guest.env, **order.env})
         except BaseException:
             await box.close()
             raise

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import selectors
 import signal
+import socket
 from collections.abc import Mapping
 
 from . import python, spawn
@@ -18,8 +18,8 @@ _JAVASCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "context.
 class Contexts:
     """Those that run."""
 
-    def __init__(self, selector: selectors.BaseSelector, wire: Wire) -> None:
-        self._outer = (selector, wire)
+    def __init__(self) -> None:
+        self._waiting: tuple[int, Wire] | None = None
         self._pids: set[int] = set()
         self._gone: set[int] = set()
 
@@ -38,6 +38,23 @@ class Contexts:
         except KeyError:
             return False
         return True
+
+    def prepare(self) -> None:
+        """Have the process of a Python context wait for who asks for one."""
+        here, there = socket.socketpair()
+        pid = os.fork()
+        if pid:
+            there.close()
+            self._pids.add(pid)
+            self._waiting = (pid, Wire(here))
+            return
+        try:
+            wire = Wire(there)
+            python.rehearse()
+            frame = wire.receive()
+            self._become(frame["cwd"], frame["env"], wire.descriptors(3))
+        finally:
+            os._exit(1)
 
     def adopt(self, pid: int) -> None:
         self._pids.add(pid)
@@ -71,14 +88,23 @@ class Contexts:
         return spawn.start(words, cwd, {**env, **quiet}, (commands, out, err), keep=[status])
 
     def _fork(self, cwd: str, env: Mapping[str, str], descriptors: list[int]) -> int:
+        if self._waiting is not None:
+            (pid, wire), self._waiting = self._waiting, None
+            wire.send({"cwd": cwd, "env": dict(env)}, descriptors)
+            wire.socket.close()
+            return pid
         pid = os.fork()
         if pid:
             return pid
         try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setsid()
-            os.chdir(cwd)
-            python.begin(descriptors, env)
+            self._become(cwd, env, descriptors)
         finally:
             os._exit(1)
+
+    def _become(self, cwd: str, env: Mapping[str, str], descriptors: list[int]) -> None:
+        """What a context does in its process, to the end."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setsid()
+        os.chdir(cwd)
+        python.begin(descriptors, env)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shutil
 import stat
-import tarfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tarfile
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
 _LONGEST_NAME = 4096
@@ -78,6 +78,8 @@ def move(source: str, target: str) -> dict[str, Any]:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
+        import shutil
+
         shutil.move(source, target)
     return info(target)
 
@@ -86,6 +88,8 @@ def remove(path: str, home: str) -> None:
     if path in ("/", home):
         raise Refused("invalid", f"{path} cannot be removed.")
     if os.path.isdir(path) and not os.path.islink(path):
+        import shutil  # like tarfile, left out of the memory of sandboxes that do not need it
+
         shutil.rmtree(path)
     else:
         os.unlink(path)
@@ -112,7 +116,7 @@ class Incoming:
         self._path = os.path.realpath(path)
         folder = os.path.dirname(self._path)
         os.makedirs(folder, exist_ok=True)
-        self._part = os.path.join(folder, f".{secrets.token_hex(8)}.part")
+        self._part = os.path.join(folder, f".{os.urandom(8).hex()}.part")
         self.descriptor = os.open(
             self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode & 0o777
         )
@@ -140,6 +144,8 @@ class Incoming:
 
 def pack(folder: str, target: int) -> None:
     """The folder as a tar, without what is no file, folder or link."""
+    import tarfile
+
     with open(target, "wb", closefd=False) as file, tarfile.open(fileobj=file, mode="w|") as archive:
         for name in sorted(os.listdir(folder)):
             archive.add(os.path.join(folder, name), name, filter=_plain)
@@ -147,6 +153,8 @@ def pack(folder: str, target: int) -> None:
 
 def unpack(source: int, folder: str) -> None:
     """A tar into the folder; an entry that would leave it, or is a device, ends it."""
+    import tarfile
+
     with open(source, "rb", closefd=False) as file, tarfile.open(fileobj=file, mode="r|") as archive:
         if not hasattr(tarfile, "data_filter"):
             raise Refused("unsupported", "The sandbox's Python is too old to unpack archives safely.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 from typing import Any
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -13,7 +12,7 @@ syscall = libc.syscall
 syscall.restype = ctypes.c_long
 
 # the calls by number are numbered alike on both machine types, but for clone
-CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), -1)
+CLONE = {"x86_64": 56, "aarch64": 220}.get(os.uname().machine, -1)
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-import inspect
 import json
 import linecache
 import os
-import random
 import signal
 import socket
 import sys
@@ -21,6 +19,7 @@ from . import confine, display, shorthand
 from .wire import LARGEST, Closed, Wire
 
 _ASYNC = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_COROUTINE = 0x80  # a flag of code objects; the module that names it is large
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -28,6 +27,20 @@ def begin(descriptors: list[int], env: Mapping[str, str]) -> None:
     """Serve on the first of the descriptors, with the others as output, until it closes."""
     _settle(descriptors, env)
     Context(Wire(socket.socket(fileno=descriptors[0]))).serve()
+
+
+def rehearse() -> None:
+    """Go through a cell once: what that needs is copied from the parent's memory before somebody waits for it."""
+    here, there = socket.socketpair()
+    context = Context(Wire(there))
+    wire = Wire(here)
+    wire.send({"do": "run", "id": 0, "code": "x = 1\nx", "env": {}})
+    frame = context.hear()
+    context.run(frame["id"], frame["code"], frame["env"])
+    while wire.receive()["event"] != "done":
+        continue
+    here.close()
+    there.close()
 
 
 def _settle(descriptors: list[int], env: Mapping[str, str]) -> None:
@@ -59,10 +72,9 @@ def _writer(number: int) -> Any:
 
 def _reseed() -> None:
     """What was random in the parent must not be the same in all its children."""
-    random.seed()
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed()
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            sys.modules[name].seed()
 
 
 class Context:
@@ -85,11 +97,11 @@ class Context:
         while True:
             try:
                 signal.signal(signal.SIGINT, self._interrupted)
-                frame = self._wire.receive()
+                frame = self.hear()
                 if frame["do"] == "fork":
                     self._fork(self._wire.descriptors(3))
                 else:
-                    self._run(frame["id"], frame["code"], frame["env"])
+                    self.run(frame["id"], frame["code"], frame["env"])
             except KeyboardInterrupt:  # it came when the cell was over already
                 continue
             except Closed:
@@ -99,8 +111,12 @@ class Context:
         if self._running:
             raise KeyboardInterrupt
 
-    def _run(self, id: int, code: str, env: Mapping[str, str]) -> None:
+    def hear(self) -> dict[str, Any]:
+        return self._wire.receive()
+
+    def run(self, id: int, code: str, env: Mapping[str, str]) -> None:
         self._id = id
+        """Run a cell, and tell what comes of it."""
         self._count += 1
         before = {name: os.environ.get(name) for name in env}
         os.environ.update(env)
@@ -136,7 +152,7 @@ class Context:
                 self._show(value, main=True)
 
     def _evaluate(self, code: types.CodeType) -> Any:
-        if code.co_flags & inspect.CO_COROUTINE:
+        if code.co_flags & _COROUTINE:
             return self._wait(types.FunctionType(code, self._names)())
         return eval(code, self._names)
 

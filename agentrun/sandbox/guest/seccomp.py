@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
+import os
 import struct
 
 from .libc import call, prctl
@@ -32,7 +32,7 @@ class _Program(ctypes.Structure):
 
 
 def supported() -> bool:
-    return platform.machine() in _ARCHITECTURES
+    return os.uname().machine in _ARCHITECTURES
 
 
 def program(machine: str, families: tuple[int, ...] = _FAMILIES) -> bytes:
@@ -60,7 +60,7 @@ def program(machine: str, families: tuple[int, ...] = _FAMILIES) -> bytes:
 
 def load() -> None:
     """Filter this process from here on; it cannot be undone. Needs no_new_privs."""
-    code = program(platform.machine())
+    code = program(os.uname().machine)
     filter = _Program(len(code) // 8, code)
     call(prctl, _SET_SECCOMP, _MODE_FILTER, ctypes.byref(filter), 0, 0)
 

@@ -29,7 +29,7 @@ class Guest:
         self._alone = alone  # whether every process it sees is its own
         self._selector = selectors.DefaultSelector()
         self._env: dict[str, str] = {}
-        self._contexts = Contexts(self._selector, wire)
+        self._contexts = Contexts()
         self._terminals: dict[int, int] = {}
         self._incoming: dict[int, files.Incoming] = {}
         self._copying: dict[int, Pump] = {}
@@ -62,17 +62,18 @@ class Guest:
         while (frame := self._wire.next()) is not None:
             descriptors = self._wire.descriptors(frame.get("descriptors", 0))
             try:
-                answer = {"id": frame["id"], "ok": self._do(frame, descriptors)}
+                answer = {"id": frame.get("id"), "ok": self._do(frame, descriptors)}
             except files.Refused as error:
-                answer = {"id": frame["id"], "error": [error.code, str(error)]}
+                answer = {"id": frame.get("id"), "error": [error.code, str(error)]}
             except OSError as error:
-                answer = {"id": frame["id"], "error": [type(error).__name__, _said(error)]}
+                answer = {"id": frame.get("id"), "error": [type(error).__name__, _said(error)]}
             except Exception as error:  # a name or a depth that Python cannot cope with; not a reason to end
-                answer = {"id": frame["id"], "error": ["failed", type(error).__name__]}
+                answer = {"id": frame.get("id"), "error": ["failed", type(error).__name__]}
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
-            self._say(answer)
+            if answer["id"] is not None:
+                self._say(answer)
 
     def _say(self, frame: dict[str, Any]) -> None:
         self._wire.socket.setblocking(True)
@@ -107,6 +108,9 @@ class Guest:
         place = self._path(cwd or self._home)
         os.makedirs(place, exist_ok=True)
         return self._contexts.open(language, place, {**self._env, **env}, descriptors)
+
+    def _do_prepare(self, _: list[int]) -> None:
+        self._contexts.prepare()
 
     def _do_adopt(self, _: list[int], pid: int) -> None:
         """A context has forked itself."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pty
 import signal
 import struct
 import subprocess
@@ -47,7 +46,7 @@ def _take_terminal() -> None:
 
 
 def open_terminal(columns: int, rows: int) -> tuple[int, int]:
-    master, slave = pty.openpty()
+    master, slave = os.openpty()
     resize(master, columns, rows)
     os.set_blocking(master, False)
     return master, slave

@@ -83,9 +83,9 @@ class LocalBox:
     def on_end(self, callback: Callable[[], None]) -> None:
         self._on_end.append(callback)
 
-    async def begin(self, env: Mapping[str, str]) -> None:
+    def begin(self, env: Mapping[str, str]) -> None:
         """Give it its environment."""
-        await self._requests.ask("begin", env=env)
+        self._requests.tell("begin", env=env)
 
     # --- contexts
 

@@ -134,6 +134,12 @@ class Channel:
         del self._bytes[:at]
 
 
+def frame(value: Any) -> bytes:
+    """As it is sent when nobody waits for an answer."""
+    body = _encode(value)
+    return _LENGTH.pack(len(body)) + body
+
+
 def _close_all(descriptors: Sequence[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)

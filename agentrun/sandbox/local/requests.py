@@ -106,6 +106,10 @@ class Requests:
             raise SandboxTimeout(f"The sandbox did not answer {do} within {timeout_s:g} s; it was ended.")
         return future.result()
 
+    def tell(self, do: str, **arguments: Any) -> None:
+        """Say something that needs no answer."""
+        self._channel.send({"do": do, "with": arguments})
+
     def close(self, reason: str) -> None:
         self._channel.close(reason)
 

@@ -42,7 +42,7 @@ class Bubblewrap:
                     limits={**guest.isolation.limits, "network": f"by proxy only: {', '.join(hosts)}"},
                 )
                 env = {**Proxy.environment, **env}
-            await box.begin(env)
+            box.begin(env)
         except BaseException:
             await box.close()
             raise

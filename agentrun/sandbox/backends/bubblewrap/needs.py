@@ -19,9 +19,18 @@ _SETTINGS = {
     ),
 }
 
+_complete = False
+
 
 def missing() -> list[str]:
-    """What can be seen to be missing without trying."""
+    """What can be seen to be missing without trying. What has been there once is taken to be there."""
+    global _complete
+    lacks = [] if _complete else _look()
+    _complete = not lacks
+    return lacks
+
+
+def _look() -> list[str]:
     if sys.platform != "linux":
         return [f"It needs Linux, and this is {sys.platform}."]
     lacks: list[str] = []

@@ -15,12 +15,15 @@ import msgspec
 from agentrun.sandbox.backend import Mount
 from agentrun.sandbox.backends.bubblewrap.zygote import Zygote
 from agentrun.sandbox.local.box import Guest
+from agentrun.sandbox.local.channel import frame
 from agentrun.sandbox.template import Template
 from agentrun.utils import portal
 
 Made = tuple[Guest, socket.socket | None]
 
 _OLDEST_S = 3600.0
+_REFILL_S = 0.02  # whoever has just claimed one goes first
+_PREPARE = frame({"do": "prepare"})
 
 
 class Stock:
@@ -50,13 +53,18 @@ class Stock:
         zygote = await self._parent()
         return await zygote.spawn(self._template.limits, bool(self._template.network.hosts))
 
+    @property
+    def wants_more(self) -> bool:
+        return len(self._ready) < self._template.warm
+
     def refill(self) -> None:
         if self._filling is None or self._filling.done():
             self._filling = asyncio.ensure_future(self._fill())
 
     async def _fill(self) -> None:
-        while len(self._ready) < self._template.warm:
+        while self.wants_more:
             made = await self.spawn()
+            made[0].end.sendall(_PREPARE)
             assert self._zygote is not None
             self._ready.append((self._zygote, made))
 
@@ -105,7 +113,9 @@ async def _alone(template: Template, mounts: Sequence[Mount]) -> Made:
 
 
 def _refill_later(key: bytes) -> None:
-    portal.post(_stocks[key].refill)
+    stock = _stocks[key]
+    if stock.wants_more:
+        portal.post(lambda: asyncio.get_running_loop().call_later(_REFILL_S, stock.refill))
 
 
 def _key(template: Template, mounts: Sequence[Mount]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import compileall
 import fcntl
 import os
 import shutil
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from agentrun.errors import ConfigError, SandboxCrashed, SandboxUnavailable
 from agentrun.sandbox import guest
 from agentrun.sandbox.backend import Mount
 from agentrun.sandbox.backends.bubblewrap import interpreters, needs, stage, world
-from agentrun.sandbox.backends.bubblewrap.cgroups import Group
+from agentrun.sandbox.backends.bubblewrap.cgroups import Group, hierarchies
 from agentrun.sandbox.backends.bubblewrap.world import Interpreter, World
 from agentrun.sandbox.local.box import Guest
 from agentrun.sandbox.local.channel import Channel
@@ -70,6 +72,7 @@ class Zygote:
     @classmethod
     async def start(cls, template: Template, mounts: Sequence[Mount]) -> Zygote:
         python = await interpreters.of(template)
+        await asyncio.to_thread(_compile_guest)
         zygote = cls(_world(python, mounts), template.preload)
         try:
             await zygote._start()
@@ -151,16 +154,17 @@ class Zygote:
         if not self.alive:
             raise SandboxCrashed("The warm parent of this sandbox has ended.")
         assert self._channel is not None
-        group = Group(limits)
         ours, theirs = socket.socketpair()
+        group: Group | None = None
         self.sandboxes += 1
         try:
             ours.setsockopt(socket.SOL_SOCKET, _PASS_CREDENTIALS, 1)
             writable = [mount.target for mount in self.world.mounts if mount.writable]
-            known = _limits(limits, group)
             self._channel.send(
-                {"limits": known, "writable": writable, "listen": listen, "descriptors": 1}, [theirs.detach()]
+                {"limits": _limits(limits), "writable": writable, "listen": listen, "descriptors": 1},
+                [theirs.detach()],
             )
+            group = Group(limits)  # while it is being set up
             pid, said, descriptors = await asyncio.wait_for(_first_word(ours), _SPAWN_S)
             if said.event != "ready":
                 raise SandboxUnavailable(f"The sandbox could not be set up: {said.what}.")
@@ -170,7 +174,8 @@ class Zygote:
         except BaseException as error:
             ours.close()
             theirs.close()
-            group.remove()
+            if group is not None:
+                group.remove()
             self._one_less()
             if isinstance(error, (OSError, asyncio.TimeoutError)):
                 raise SandboxUnavailable(
@@ -245,6 +250,12 @@ def _world(python: Interpreter, mounts: Sequence[Mount]) -> World:
     )
 
 
+@cache
+def _compile_guest() -> None:
+    """What is read inside cannot be written there; where it cannot be written here either, starting takes longer."""
+    compileall.compile_dir(str(Path(guest.__file__).parent), quiet=2)
+
+
 def _memory_file(text: str) -> int:
     descriptor = os.memfd_create("sandbox")
     os.write(descriptor, text.encode())
@@ -261,9 +272,9 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _limits(limits: Limits, group: Group) -> dict[str, Any]:
+def _limits(limits: Limits) -> dict[str, Any]:
     known = limits.model_dump()
-    if "memory" not in group.bounds:
+    if not any("memory" in hierarchy.controllers for hierarchy in hierarchies()):
         # one process at most all of it; all of them together are watched
         known["data_mb"] = known["watched_memory_mb"] = limits.memory_mb
     return known
