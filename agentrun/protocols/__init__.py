@@ -26,6 +26,7 @@ from agentrun.protocols.protocol import (
     Stream,
     Whole,
     call_of,
+    encode_all,
     index_of,
     paths_of,
 )
@@ -60,5 +61,5 @@ def protocols(wanted: Sequence[str | Protocol] | None, settings: Settings) -> li
 
 __all__ = [
     "BUILTIN", "Action", "Answer", "Ask", "Call", "Desk", "Encoder", "Feed", "Protocol", "Replay", "Reply", "Route", "Stream",
-    "Whole", "call_of", "index_of", "paths_of", "protocols",
+    "Whole", "call_of", "encode_all", "index_of", "paths_of", "protocols",
 ]  # fmt: skip

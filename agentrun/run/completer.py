@@ -49,6 +49,12 @@ class Completer:
         self._reason: Reason | None = None
         self.ending: RunFinished | RunFailed | None = None
 
+    @property
+    def open_text(self) -> str | None:
+        """The id of the text part that is open: a token may go into the log as its delta, with no more ado."""
+        said = self._said
+        return said[0] if said is not None and said[1] == "text" else None
+
     def feed(self, event: Loose) -> None:
         """Take one loose event. After the ending, nothing more is taken."""
         if isinstance(event, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -123,9 +124,6 @@ class Log:
 def _merged(deltas: list[PartDelta]) -> PartDelta | _Merged:
     if len(deltas) == 1:
         return deltas[0]
-    ends, length = array("Q"), 0
-    for delta in deltas:
-        length += len(delta.text)
-        ends.append(length)
-    text = "".join(delta.text for delta in deltas)
-    return _Merged(msgspec.structs.replace(deltas[0], text=text), ends)
+    texts = [delta.text for delta in deltas]
+    ends = array("Q", accumulate(map(len, texts)))
+    return _Merged(msgspec.structs.replace(deltas[0], text="".join(texts)), ends)

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from agentrun.agent import Agent
 from agentrun.errors import AgentRunError
-from agentrun.events import Loose, Reason, RunFailed, RunFinished, RunStarted, Usage
+from agentrun.events import Loose, PartDelta, Reason, RunFailed, RunFinished, RunStarted, Usage
 from agentrun.ledger import Ledger, Spent, start_listening, stop_listening
 from agentrun.messages import AgentRequest
 from agentrun.run.completer import Completer
@@ -35,7 +35,7 @@ OnDisconnect = Literal["cancel", "continue"]
 Status = Literal["running", "completed", "cancelled", "failed"]
 _MAX_BEHIND = 4096  # events a reader may lag before the agent has to wait for it
 _MAX_EVENTS = 1_000_000  # in one Run; its log is kept in memory
-_WORTH_MERGING = 16  # events; fewer are kept as they are
+_WORTH_MERGING = 32  # events; fewer are kept as they are
 _CANCEL_GRACE_S = 1.0  # after this long a cancelled Run ends for its readers, whatever its agent does
 
 
@@ -247,13 +247,18 @@ class Run:
         if completer is None:
             self._hand_over()
             return
-        inbox, feed = self._inbox, completer.feed
+        inbox, feed, append = self._inbox, completer.feed, self.log.append
+        part = completer.open_text
         end: _End | Question | None = None
         try:
             while inbox:
                 item = inbox.popleft()
                 if type(item) is str:
-                    feed(item)
+                    if part is None:
+                        feed(item)
+                        part = completer.open_text
+                    elif item:  # what `feed` does, for most tokens
+                        append(PartDelta(item, "text", part))
                 elif isinstance(item, _MARKS):
                     end = item
                     self._end(end, completer)
@@ -262,6 +267,7 @@ class Run:
                     if isinstance(item, Usage):
                         self.usage = item if self.usage is None else self.usage + item
                     feed(item)
+                    part = completer.open_text
         except Exception as error:  # it must not stay without an end, nor keep other Runs waiting
             self._end(_End(error), completer)
         now = time.time()
@@ -356,16 +362,8 @@ class Run:
     def tidy(self) -> None:
         """Merge a long log, once its reader has all of it: that takes a tenth of the memory."""
         caught_up = not self.readers or (self.readers == 1 and self.slowest == len(self.log))
-        if caught_up and self.log.unmerged > 2 * _WORTH_MERGING:
+        if caught_up and self.log.unmerged > _WORTH_MERGING:
             self.log.compact()
-
-    def soon(self, function: Callable[[], object]) -> None:
-        """Call `function` within a tenth of a second, for less than a timer of its own costs."""
-        self._runs.soon.add(function)
-
-    def never_mind(self, function: Callable[[], object]) -> None:
-        """Do not call it after all."""
-        self._runs.soon.discard(function)
 
     def leave(self) -> None:
         """A reader's client has gone. The last one takes the Run with it, unless it is to continue."""
@@ -411,8 +409,6 @@ class Run:
         if question is None or question.asker is not self:
             self._inbox = _IGNORED
         self.request = structs.replace(self.request, headers={}, connection=None, run=None)
-        if len(self.log) > _WORTH_MERGING:
-            self.soon(self.log.compact)  # not before who reads now has every event as it was
         if question is not None and not self.closing:
             self._park(question)
         else:

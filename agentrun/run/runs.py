@@ -22,6 +22,7 @@ from agentrun.utils.unicode import whole
 
 logger = logging.getLogger(__name__)
 _TICK_S = 0.1
+_TIDY_AFTER_S = 1.0  # from a Run's end until its log is merged
 _CLEAN_UP_S = 5.0  # how long agents' `finally` blocks may take at the end
 
 
@@ -60,7 +61,7 @@ class Runs:
         self.active: dict[str, Run] = {}
         self._kept: dict[str, Run] = {}
         self.parked = Parked(limits.ask_timeout_s, limits.max_runs, _abandon)
-        self.soon: set[Callable[[], object]] = set()  # to be called at the next tick
+        self._untidy: deque[Run] = deque()  # ended not long ago
         self.queue: deque[asyncio.Future[None]] = deque()
         self._granted = 0  # places given to those who waited, but not taken yet
         self._changed: deque[Run] = deque()
@@ -262,8 +263,11 @@ class Runs:
         """A Run has ended: give its place away, keep it for a while."""
         self.active.pop(run.id, None)
         self._kept[run.id] = run
+        self._untidy.append(run)
         if len(self._kept) > self.limits.kept_runs:
-            del self._kept[next(iter(self._kept))]
+            forgotten = self._kept.pop(next(iter(self._kept)))
+            if self._untidy[0] is forgotten:  # most are, of a busy server: its log need not be merged at all
+                self._untidy.popleft()
         self._give_places()
         self._on_end(run)
 
@@ -282,9 +286,8 @@ class Runs:
     def _tick(self) -> None:
         """Look after time limits, heartbeats and old Runs, for all Runs at once."""
         now, limits = time.time(), self.limits
-        soon, self.soon = self.soon, set[Callable[[], object]]()
-        for function in soon:
-            function()
+        while self._untidy and (self._untidy[0].finished or now) + _TIDY_AFTER_S < now:
+            self._untidy.popleft().tidy()
         for run in list(self.active.values()):
             overdue = self._overdue(run, now)
             if overdue:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from agentrun.errors import AgentRunError
 from agentrun.events import AnyEvent, RunFailed
-from agentrun.protocols import Encoder, Protocol
+from agentrun.protocols import Encoder, Protocol, encode_all
 from agentrun.run import Run
 from agentrun.server.http import RawHeaders
 from agentrun.server.pipe import Pipe
@@ -146,23 +146,22 @@ class Stream(_Answer):
                 silent_chunk = self._silences % _SILENT_FRAMES == 0
                 self._pipe.push(self._encoder.heartbeat(silent_chunk=silent_chunk))
             return
-        frames: list[bytes] = []
+        encoder = self._encoder
         failed: RunFailed | None = None
         try:
-            frames.extend(map(self._encoder.encode, batch))
+            body = encoder.encode(batch[0]) if len(batch) == 1 else encode_all(encoder, batch)
         except Exception as error:
             failed = unwritable(run, error)
             if not self._started:
                 self._fail(failed)
                 return
-            frames.append(self._encoder.encode(failed))
+            body = encoder.encode(failed)
         if not self._started:
             self._start()
         self._index, self._silences = run.read_to(), 0
         over = failed is not None or run.ended
         if over:
             self._close()
-        body = b"".join(frames)
         if body or over:
             self._pipe.push(body, end=over)
 

@@ -33,7 +33,7 @@ from agentrun.protocols.openai_chat.answer import (
 )
 from agentrun.protocols.protocol import Call
 from agentrun.protocols.tokens import tokens_of
-from agentrun.utils.sse import PING, data_frame, encode_text, one_line
+from agentrun.utils.sse import PING, data_frame, encode_text, one_line, text_frames
 
 _encode = msgspec.json.Encoder().encode
 _NO_PROMPT_DETAILS, _NO_COMPLETION_DETAILS = PromptDetails(), CompletionDetails()
@@ -127,6 +127,26 @@ class ChatEncoder:
                 return data_frame({"error": error})
             case _:
                 return self._aside(event)
+
+    def encode_all(self, events: Sequence[AnyEvent]) -> bytes:
+        """The frames of several events."""
+        frames, texts = list[bytes](), list[str]()
+        for event in events:
+            if type(event) is PartDelta and event.kind == "text":
+                texts.append(event.text)
+                continue
+            if texts:
+                frames.append(self._texts(texts))
+                texts = []
+            frames.append(self.encode(event))
+        if texts:
+            frames.append(self._texts(texts))
+        return b"".join(frames)
+
+    def _texts(self, texts: list[str]) -> bytes:
+        if self._with_usage:
+            self._said += texts
+        return text_frames(self._text_head, texts, self._text_tail)
 
     def heartbeat(self, *, silent_chunk: bool) -> bytes:
         return self._chunk({}) if silent_chunk else PING
