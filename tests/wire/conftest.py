@@ -30,7 +30,13 @@ class _Server(uvicorn.Server):
         # as agentrun.server.process sets it up
         super().__init__(
             uvicorn.Config(
-                app, port=0, http=StrictHttp, log_config=None, access_log=False, server_header=False
+                app,
+                port=0,
+                http=StrictHttp,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
             )
         )
         self.up = threading.Event()
