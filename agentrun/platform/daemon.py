@@ -91,7 +91,8 @@ def _configure_logging(where: Home) -> None:
     handler = RotatingFileHandler(where.log, maxBytes=_LOG_BYTES, backupCount=2, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("httpx", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 async def run(where: Home, on_ready: Callable[[str], None]) -> None:

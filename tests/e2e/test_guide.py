@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import re
+import select
 import shlex
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +20,7 @@ import pytest
 
 from agentrun.cli.app import run
 
-from .conftest import PATIENCE_S
+from .conftest import AGENTRUN, PATIENCE_S
 
 
 class Machine:
@@ -233,3 +238,105 @@ def test_a_gray_release_step_by_step_and_back(machine: Machine):
     assert [step["action"] for step in steps] == ["start", "test", "percent", "rollback"]
     assert steps[-1]["detail"] == "not as good"
     assert machine.json("endpoint get --endpoint-name production")["targetVersion"] == "1"
+
+
+def test_the_example_of_every_option_is_deployed_as_it_stands(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MODEL_API_KEY", "sk-not-shown")
+    machine.run("init shop --template blank")
+    machine.enter("shop")
+    shutil.copy(Path(__file__).parents[2] / "s.yaml.example", machine.folder / "s.yaml")
+    agent = machine.json("deploy")["agent"]
+    assert agent["environmentVariables"] == {"MODEL_NAME": "my-model", "MODEL_API_KEY": "***"}
+    assert said(agent["endpoints"][0]["url"]) == "You said: hello"
+    machine.run("config validate")
+    assert "sk-not-shown" not in machine.run("config show") + machine.run("info --json")
+
+
+def test_a_mistake_is_told_with_file_and_line_before_anything_is_done(machine: Machine):
+    machine.run("init shop --template blank")
+    machine.enter("shop")
+    file = machine.folder / "s.yaml"
+    good = file.read_text("utf-8")
+    for text, said_ in (
+        (good.replace("      agent:", "      agnet:"), "s.yaml:8: agent configuration is required"),
+        (good.replace("cpu: 1.0", "cpu: many"), "s.yaml:16: cpu is 'many'"),
+        (good.replace("src: ./code", "src: ./cod"), "s.yaml:13: There is no"),
+        (good + "          - name: canary\n            version: 7\n", "s.yaml:23: shop has no version 7"),
+        (good + "        secrets: [NOT_SET]\n", "s.yaml:21: There is no secret NOT_SET"),
+    ):
+        file.write_text(text, "utf-8")
+        machine.run("deploy", fails=True)
+        assert said_ in machine.err, machine.err
+    file.write_text(good, "utf-8")
+    machine.run("info", fails=True)
+    assert 'There is no runtime "shop"' in machine.err
+
+
+def test_secrets_reach_the_agent_and_nothing_else(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    machine.run("init shop --template blank")
+    machine.enter("shop")
+    with (machine.folder / "s.yaml").open("a", encoding="utf-8") as file:
+        file.write("        secrets: [API_TOKEN]\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("hush-hush\n"))
+    machine.run("secrets set API_TOKEN")
+    change(
+        machine,
+        "yield request.text",
+        'import os; print(os.environ["API_TOKEN"]); yield os.environ["API_TOKEN"]',
+    )
+    url = machine.json("deploy")["agent"]["url"]
+    assert said(url) == "You said: hush-hush"
+    (listed,) = machine.json("secrets list")
+    assert (listed["name"], listed["revision"]) == ("API_TOKEN", 1)
+    told = (
+        machine.run("info --json")
+        + machine.run("logs")
+        + machine.run("platform status")
+        + machine.run("platform audit")
+    )
+    assert "hush-hush" not in told
+    assert "hush-hush" not in machine.run("secrets list")
+
+
+def test_a_shell_in_an_instance(machine: Machine):
+    machine.run("init shop --template blank")
+    machine.enter("shop")
+    machine.run("deploy")
+    id = machine.json("instance list")[0]["instanceId"]
+    ours, theirs = pty.openpty()
+    command = [AGENTRUN, "instance", "exec", "--instance-id", id]
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=machine.folder, close_fds=True
+    )
+    os.close(theirs)
+    # typed one after the other, each when the answer of the one before is there
+    printed = b""
+    for typed, awaited in (
+        (b"echo $((6*7))-$AGENTRUN_RUNTIME\n", b"42-shop"),
+        (b"ls\n", b"app.py"),
+        (b"exit 3\n", b""),
+    ):
+        os.write(ours, typed)
+        while awaited not in printed:
+            assert select.select([ours], [], [], PATIENCE_S)[0], printed
+            printed += os.read(ours, 4096)
+    assert process.wait(PATIENCE_S) == 3
+    os.close(ours)
+
+
+def test_logs_are_followed_as_they_come(machine: Machine):
+    machine.run("init shop --template blank")
+    machine.enter("shop")
+    url = machine.json("deploy")["agent"]["url"]
+    with subprocess.Popen(
+        [AGENTRUN, "logs", "--tail", "--json"], cwd=machine.folder, stdout=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline(), "what the instance printed at its start"
+        answered = httpx.get(f"{url}/nowhere")
+        for line in process.stdout:
+            if answered.headers["x-request-id"] == json.loads(line).get("requestId"):
+                break
+        process.terminate()

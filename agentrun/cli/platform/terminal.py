@@ -65,7 +65,7 @@ def _raw(fd: int) -> Generator[None]:
     """Every key goes to the command, Ctrl-C as well."""
     before = termios.tcgetattr(fd)
     try:
-        tty.setraw(fd)
+        tty.setraw(fd, termios.TCSADRAIN)  # what was typed already is kept
         yield
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
