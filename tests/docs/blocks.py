@@ -15,7 +15,7 @@ PATIENCE_S = 60
 _ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SERVER = re.compile(r"(python app\.py|agentrun dev)\b")
-_FILE = re.compile(r"# (\S+\.py)\n")
+_FILE = re.compile(r"# (\S+\.(?:py|yaml))\n")
 _PORT = "9000"
 _VARYING = (
     (re.compile(r"chatcmpl-[0-9a-f]+"), "chatcmpl-ID"),
@@ -67,7 +67,7 @@ class Terminal:
     def run(self, block: Block) -> None:
         """Run a program or commands, or save a file; `output` is then what was printed."""
         match block.language:
-            case "python" if found := _FILE.match(block.text):
+            case "python" | "yaml" if found := _FILE.match(block.text):
                 self._save(Path(found[1]), block.text)
             case "python":
                 self.output = ""
