@@ -12,6 +12,7 @@ from msgspec import UNSET
 from agentrun.config import ReasoningField
 from agentrun.events import (
     AnyEvent,
+    InputRequired,
     Kind,
     PartDelta,
     PartEnded,
@@ -47,7 +48,7 @@ class ChatEncoder:
 
     __slots__ = (
         "_created", "_head", "_id", "_indices", "_model", "_reasoning", "_request", "_run_id", "_said", "_tail",
-        "_text_head", "_text_tail", "_usage", "_with_usage",
+        "_spoke", "_text_head", "_text_tail", "_usage", "_with_usage",
     )  # fmt: skip
 
     def __init__(self, call: Call, model: str, reasoning_field: ReasoningField) -> None:
@@ -78,6 +79,7 @@ class ChatEncoder:
         self._indices: dict[str, int] = {}
         self._usage: Usage | None = None
         self._said: list[str] = []
+        self._spoke = False
 
     def encode(self, event: AnyEvent) -> bytes:
         if type(event) is PartDelta and event.kind == "text":
@@ -116,7 +118,14 @@ class ChatEncoder:
             case PartEnded(kind="tool_call", id=part) if part in self._indices:
                 return b""
             case PartStarted() | PartEnded() if event.kind in ("text", "refusal"):
+                self._spoke = self._spoke or event.kind == "text"
                 return b""
+            case InputRequired(prompt):
+                # as text, for people; with its id beside it, for clients that answer by it
+                asked = _asked(prompt, self._spoke)
+                self._spoke = True
+                self._said.append(asked)
+                return self._chunk({"content": asked}) + self._aside(event)
             case Usage():
                 self._usage = event if self._usage is None else self._usage + event
                 return b""
@@ -229,10 +238,16 @@ _reasoning_frames = cache(_ReasoningFrames)
 def _tagged(events: Sequence[AnyEvent]) -> str:
     """Text with the reasoning in it, where it came."""
     pieces: list[str] = []
+    spoke = False
     for event in events:
         match event:
             case PartDelta(text, "text" | "reasoning"):
                 pieces.append(text)
+            case InputRequired(prompt):
+                pieces.append(_asked(prompt, spoke))
+                spoke = True
+            case PartStarted(kind="text"):
+                spoke = True
             case PartStarted(kind="reasoning"):
                 pieces.append("<think>")
             case PartEnded(kind="reasoning"):
@@ -253,6 +268,7 @@ class _Said:
         self.said = ""
         pieces: dict[Kind, list[str]] = {}
         calls: dict[str, dict[str, Any]] = {}
+        spoke = False
         # asked so, an event that is something else costs a sixth of what isinstance does
         for event in events:
             if type(event) is PartDelta:
@@ -268,6 +284,8 @@ class _Said:
                     calls[event.id] = {"id": event.call_id, "type": "function", "function": function}
                 elif event.kind not in self.texts:
                     self.asides.append(event)
+                elif event.kind == "text":
+                    spoke = True
             elif type(event) is PartEnded:
                 if event.kind not in self.texts and event.id not in calls:
                     self.asides.append(event)
@@ -277,12 +295,20 @@ class _Said:
                 self.reason = event.reason
             elif type(event) is not RunStarted and type(event) is not RunFailed:
                 self.asides.append(event)
+                if type(event) is InputRequired:
+                    pieces.setdefault("text", []).append(_asked(event.prompt, spoke))
+                    spoke = True
         for kind, deltas in pieces.items():
             self.texts[kind] = "".join(deltas)
             self.said += self.texts[kind]
         self.calls = list(calls.values())
         for call in self.calls:
             self.said += call["function"]["arguments"]
+
+
+def _asked(prompt: str, spoke: bool) -> str:
+    """A question as part of the text."""
+    return f"\n\n{prompt}" if spoke else prompt
 
 
 def _completion_id(run_id: str) -> str:

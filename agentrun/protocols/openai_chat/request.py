@@ -141,6 +141,7 @@ class ChatRequest(msgspec.Struct, kw_only=True):
     tool_choice: str | dict[str, Any] | None = None
     user: str | None = None
     session_id: str | None = None
+    resume: Any = None
     metadata: dict[str, Any] | None = None
     n: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": 1})] | None = None
     max_tokens: AtLeastOne | None = None
@@ -236,11 +237,19 @@ def read(body: bytes, headers: Mapping[str, str], protocol: str) -> AgentRequest
         or headers.get("x-session-id")
         or _text_or_none(metadata.get("session_id")),
         user_id=chat.user or headers.get("x-user-id"),
+        resumes=_resumed(chat.resume),
         metadata=metadata,
         headers=headers,
         extra={name: value for name, value in fields.items() if name not in _OWN_PLACE},
         protocol=protocol,
     )
+
+
+def _resumed(id: object) -> str | None:
+    """A question's id, or that of the completion, or Run, that ended with it."""
+    if isinstance(id, str) and id.startswith("chatcmpl-"):
+        return "run_" + id.removeprefix("chatcmpl-")
+    return _text_or_none(id)
 
 
 def _text_or_none(value: object) -> str | None:
