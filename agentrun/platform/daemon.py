@@ -157,7 +157,7 @@ async def _begin(
     await stack.enter_async_context(_ticking(core))
     reached = await asyncio.to_thread(_open_to_others, where)
     control = Control(core, logs, _status(where, core, reached), stop)
-    await stack.enter_async_context(_serving(control, guard.of_socket, _unix(where.socket)))
+    await stack.enter_async_context(_serving(control, guard.of_socket(where.new_key()), _unix(where.socket)))
     if reached is not None:
         await stack.enter_async_context(_serving(control, guard.of_keys(keys), reached))
     return core.places.url()

@@ -1,15 +1,16 @@
-"""Who may ask for what: this user over the Unix socket for all, others with a key for what its scopes say."""
+"""Who may ask for what: this user over the Unix socket for all, others for what the scopes of their keys say."""
 
 from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
+from hmac import compare_digest
 from ipaddress import ip_address
 from typing import TypeAlias
 
 from starlette.requests import HTTPConnection
 
-from agentrun.errors import PermissionDenied
+from agentrun.errors import PermissionDenied, Unauthorized
 from agentrun.platform.gateway.callers import Caller
 from agentrun.platform.keys import Keys
 from agentrun.resources import Scope
@@ -17,9 +18,18 @@ from agentrun.resources import Scope
 Guard: TypeAlias = "Callable[[HTTPConnection, Scope, str | None], str]"
 
 
-def of_socket(connection: HTTPConnection, scope: Scope, runtime: str | None) -> str:
-    """The socket's permissions have let only this user in."""
-    return getpass.getuser()
+def of_socket(key: str) -> Guard:
+    """The socket's permissions let only this user in, and the key only who can read this user's files."""
+
+    def check(connection: HTTPConnection, scope: Scope, runtime: str | None) -> str:
+        if not compare_digest(_sent(connection).encode(), key.encode()):
+            raise Unauthorized(
+                "The platform's socket asks for its key.",
+                hint="It is in daemon.key beside the socket, and new for each daemon.",
+            )
+        return getpass.getuser()
+
+    return check
 
 
 def of_keys(keys: Keys) -> Guard:
@@ -28,10 +38,14 @@ def of_keys(keys: Keys) -> Guard:
     def check(connection: HTTPConnection, scope: Scope, runtime: str | None) -> str:
         if connection.headers.get("origin") is not None:
             raise PermissionDenied("The control API is not for pages of other origins.")
-        scheme, _, text = connection.headers.get("authorization", "").partition(" ")
-        return keys.check(text.strip() if scheme.lower() == "bearer" else None, scope, runtime).name
+        return keys.check(_sent(connection) or None, scope, runtime).name
 
     return check
+
+
+def _sent(connection: HTTPConnection) -> str:
+    scheme, _, text = connection.headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
 
 
 def of_callers(keys: Keys, host: str) -> Callable[[str | None, str], Caller]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import tempfile
 from hashlib import sha256
 from pathlib import Path
@@ -38,6 +39,27 @@ class Home(msgspec.Struct, frozen=True):
     def lock(self) -> Path:
         """Held by the daemon as long as it lives."""
         return self.folder / "daemon.lock"
+
+    @property
+    def key(self) -> str:
+        """What the socket asks for. An instance is of this user too, but does not see this folder."""
+        try:
+            return self._key.read_text("ascii")
+        except FileNotFoundError:
+            return ""
+
+    @property
+    def _key(self) -> Path:
+        return self.folder / "daemon.key"
+
+    def new_key(self) -> str:
+        """Another one for each daemon."""
+        text = secrets.token_urlsafe(32)
+        new = self._key.with_suffix(".new")
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            file.write(text)
+        new.replace(self._key)
+        return text
 
     @property
     def log(self) -> Path:

@@ -264,7 +264,7 @@ def test_a_mistake_is_told_with_file_and_line_before_anything_is_done(machine: M
         (good.replace("cpu: 1.0", "cpu: many"), "s.yaml:16: cpu is 'many'"),
         (good.replace("src: ./code", "src: ./cod"), "s.yaml:13: There is no"),
         (good + "          - name: canary\n            version: 7\n", "s.yaml:23: shop has no version 7"),
-        (good + "        secrets: [NOT_SET]\n", "s.yaml:21: There is no secret NOT_SET"),
+        (good + "        secrets: [NOT_SET]\n", "s.yaml:22: There is no secret NOT_SET"),
     ):
         file.write_text(text, "utf-8")
         machine.run("deploy", fails=True)

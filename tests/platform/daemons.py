@@ -58,7 +58,7 @@ class Daemon:
             said: dict[str, Any] = json.loads(pipe.readline())
         assert "url" in said, said
         self.url: str = said["url"]
-        self.client = Client(Access(socket=self.where.socket))
+        self.client = Client(Access(socket=self.where.socket, key=self.where.key))
         self.pid = self.client.status().pid
 
     def kill(self) -> None:

@@ -126,13 +126,26 @@ def test_only_its_user_can_reach_the_socket_and_read_what_it_keeps(start: Start)
     daemon.client.set_secret("A", "hush")
     modes = {
         path.name: stat.S_IMODE(path.stat().st_mode)
-        for path in (daemon.where.socket, daemon.where.folder / "store.db", daemon.where.folder / "secrets")
+        for path in (
+            daemon.where.socket,
+            *(daemon.where.folder / name for name in ("daemon.key", "store.db", "secrets")),
+        )
     }
-    assert modes == {"daemon.sock": 0o600, "store.db": 0o600, "secrets": 0o700}
+    assert modes == {"daemon.sock": 0o600, "daemon.key": 0o600, "store.db": 0o600, "secrets": 0o700}
     (secret,) = (daemon.where.folder / "secrets").iterdir()
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert b"hush" not in (daemon.where.folder / "store.db").read_bytes()
     assert "hush" not in daemon.where.log.read_text("utf-8")
+
+
+def test_an_instance_is_of_the_same_user_and_still_cannot_ask_for_anything(start: Start, tmp_path: Path):
+    daemon = start()
+    daemon.deploy(tmp_path / "code", "one")
+    instance = daemon.client.instances("shop")[0].instance_id
+    with Client(Access(socket=daemon.where.socket)) as client, pytest.raises(Unauthorized):
+        client.status()
+    printed, code = run(daemon.client, instance, f"cat {daemon.where.folder}/daemon.key")
+    assert (daemon.where.key.encode() in printed, code) == (False, 1)
 
 
 def test_a_long_folder_still_has_a_socket(tmp_path: Path):
@@ -258,7 +271,9 @@ def run(client: Client, instance: str, command: str = "true") -> tuple[bytes, in
 def test_bodies_that_are_not_as_they_have_to_be_say_where(start: Start):
     daemon = start()
     with httpx.Client(
-        transport=httpx.HTTPTransport(uds=str(daemon.where.socket)), base_url="http://platform"
+        transport=httpx.HTTPTransport(uds=str(daemon.where.socket)),
+        base_url="http://platform",
+        headers={"authorization": f"Bearer {daemon.where.key}"},
     ) as http:
         bad = http.post("/v1/keys", content=b'{"name": 1, "scopes": []}')
         assert (bad.status_code, bad.json()["error"]["param"]) == (400, "name")

@@ -13,7 +13,7 @@ from agentrun.cli import output
 from agentrun.cli.platform import accesses
 from agentrun.client import Access, Client
 from agentrun.client.failures import of_shape
-from agentrun.errors import AgentRunError, Unavailable
+from agentrun.errors import AgentRunError, Unauthorized, Unavailable
 from agentrun.platform.home import Home, home, is_held
 from agentrun.version import __version__
 
@@ -44,10 +44,10 @@ def running(where: Home) -> Client | None:
     """This machine's, if it runs."""
     if not where.socket.exists():
         return None
-    client = Client(Access(socket=where.socket))
+    client = Client(Access(socket=where.socket, key=where.key))
     try:
         version = client.status().version
-    except Unavailable:
+    except (Unauthorized, Unavailable):  # none there, or one that has just begun and writes its key
         client.close()
         return None
     if version != __version__:
