@@ -40,11 +40,12 @@ class ResponseUsage(msgspec.Struct, kw_only=True):
     estimated: bool | UnsetType = UNSET
 
 
-class ResponseError(msgspec.Struct):
-    """Why there is no answer."""
+class ResponseError(msgspec.Struct, kw_only=True):
+    """Why there is no answer; `code` is one of OpenAI's, `type` our own."""
 
-    code: str
+    code: Literal["server_error", "rate_limit_exceeded"]
     message: str
+    type: str
 
 
 class Response(msgspec.Struct, kw_only=True):
@@ -163,7 +164,8 @@ def finish(response: Response, ending: RunFinished | RunFailed, finished: float 
     match ending:
         case RunFailed(code, message):
             response.status, response.completed_at = "failed", None
-            response.error = ResponseError(code, message)
+            known = "rate_limit_exceeded" if code == "rate_limit_exceeded" else "server_error"
+            response.error = ResponseError(code=known, message=message, type=code)
         case RunFinished("length"):
             response.status = "incomplete"
             response.incomplete_details = {"reason": "max_output_tokens"}
