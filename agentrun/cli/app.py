@@ -29,6 +29,7 @@ COMMANDS = {
     "init": Entry("agentrun.cli.init:init", "Start a project from a template."),
     "dev": Entry("agentrun.cli.dev:dev", "Serve an agent here; saving a file restarts it."),
     "invoke": Entry("agentrun.cli.invoke:invoke", "Ask a running agent a question."),
+    "mcp": Entry("agentrun.cli.mcp:mcp", "Offer an agent as an MCP tool over stdin and stdout."),
     "deploy": Entry("agentrun.cli.platform.deploy:deploy", "Deploy the agents of s.yaml."),
     "build": Entry("agentrun.cli.platform.build:build", "Install what the agents of s.yaml require."),
     "info": Entry("agentrun.cli.platform.info:info", "Show a deployed agent."),

@@ -39,6 +39,7 @@ BUILTIN = {
     "ag_ui": "agentrun.protocols.ag_ui:AGUI",
     "a2a": "agentrun.protocols.a2a:A2A",
     "mcp": "agentrun.protocols.mcp:MCP",
+    "websocket": "agentrun.protocols.websocket:WebSocketWire",
 }
 
 

@@ -14,6 +14,11 @@ class Keys:
     def __init__(self, keys: Sequence[str]) -> None:
         self._owners = {_digest(key): f"key-{_digest(key).hex()[:8]}" for key in keys}
 
+    @property
+    def asked_for(self) -> bool:
+        """Whether callers need one."""
+        return bool(self._owners)
+
     def owner(self, headers: Mapping[str, str]) -> str:
         """Who calls: a name for the key, or an empty string where no key is asked for."""
         if not self._owners:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal, cast
 
 from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
 
 from agentrun import config
 from agentrun.agent import Agent, Callback
@@ -14,6 +15,7 @@ from agentrun.errors import ConfigError
 from agentrun.integration import adapt
 from agentrun.protocols import Protocol, paths_of
 from agentrun.protocols import protocols as find_protocols
+from agentrun.protocols.websocket import PATH, WebSocketWire
 from agentrun.run import Conversations, Run, Runs
 from agentrun.run.runs import Limits
 from agentrun.server.actions import ActionEndpoint
@@ -26,6 +28,7 @@ from agentrun.server.endpoint import ProtocolEndpoint
 from agentrun.server.resources import Resources
 from agentrun.server.run_line import log_run
 from agentrun.server.server_config import ServerConfig
+from agentrun.server.websocket import WebSocketEndpoint
 from agentrun.sessions import open_store
 
 # What may still be said when the app is there already.
@@ -104,6 +107,10 @@ class AgentRunServer:
             secured=bool(settings.api_keys),
             lifespan=self.lifespan,
         )
+        if any(protocol.name == WebSocketWire.name for protocol in self.protocols):
+            origins = settings.cors_origins
+            socket = WebSocketEndpoint(admission, keys, origins=origins, max_message_bytes=limit)
+            app.router.routes.append(WebSocketRoute(PATH, socket.serve))
         if settings.cors_origins:
             from starlette.middleware.cors import CORSMiddleware
 

@@ -15,6 +15,7 @@ from agentrun.protocols.mcp import words as said
 from agentrun.protocols.mcp.calls import Call, Caller
 from agentrun.protocols.mcp.sessions import Session, Sessions, can_elicit
 from agentrun.protocols.mcp.words import Fields, Words
+from agentrun.protocols.origin import check_origin
 from agentrun.protocols.protocol import Action, Answer, Ask, Desk, Encoder, Feed, Reply, Route
 from agentrun.protocols.protocol import Call as WireCall
 from agentrun.run import Run
@@ -62,7 +63,7 @@ class MCP:
         return json_rpc.failure(None, error)
 
     async def _post(self, ask: Ask, desk: Desk) -> Answer:
-        door.check_origin(self._settings, ask.headers)
+        check_origin(self._settings.cors_origins, ask.headers)
         message = json_rpc.read(ask.body)
         try:
             modern = door.is_modern(message, ask.headers)
@@ -81,7 +82,7 @@ class MCP:
         )
 
     async def _delete(self, ask: Ask, desk: Desk) -> Answer:
-        door.check_origin(self._settings, ask.headers)
+        check_origin(self._settings.cors_origins, ask.headers)
         session = self._sessions.find(ask.headers, ask.owner)
         if session is None:
             raise RpcError(json_rpc.INVALID_REQUEST, "Which session? Send its Mcp-Session-Id.")

@@ -16,6 +16,7 @@ from agentrun.protocols.mcp.sessions import Session
 from agentrun.protocols.mcp.words import Fields
 from agentrun.protocols.protocol import Desk, Start
 from agentrun.run import Run
+from agentrun.utils.json import dumps
 
 _TEXT = ("text", "refusal")
 
@@ -115,10 +116,11 @@ class Call:
     def _answered(
         self, run_id: str, asked: Sequence[InputRequired], answers: Mapping[str, Any]
     ) -> AgentRequest:
-        """What was asked for, as the next message of the conversation that the Run was of."""
-        said = [_said(one, answers.get(key)) for key, one in words.keyed(asked).items()]
-        request = self._request(Message(Role.USER, "\n".join(said)), None)
-        request.continues = run_id
+        """What a human said: for the execution that waits, and as the next message of the conversation."""
+        values = {key: _value(one, answers.get(key)) for key, one in words.keyed(asked).items()}
+        text = "\n".join("declined" if value is None else _as_text(value) for value in values.values())
+        request = self._request(Message(Role.USER, text), None)
+        request.continues, request.answers = run_id, values
         return request
 
     def _request(self, message: Message, conversation: str | None) -> AgentRequest:
@@ -135,13 +137,16 @@ class Call:
         )
 
 
-def _said(asked: InputRequired, answer: Any) -> str:
-    """A human's answer as text."""
+def _value(asked: InputRequired, answer: Any) -> Any:
+    """A human's answer; None if they gave none."""
     fields = words.fields_of(answer)
     if fields.get("action") != "accept":
-        return "declined" if fields.get("action") == "decline" else "cancelled"
-    value = words.answer_of(asked.schema, words.fields_of(fields.get("content")))
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        return None
+    return words.answer_of(asked.schema, words.fields_of(fields.get("content")))
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else dumps(value).decode()
 
 
 def _told(events: Sequence[AnyEvent]) -> str:

@@ -1,13 +1,10 @@
-"""Who may come in over HTTP, and which era of MCP a request is of."""
+"""Which era of MCP a request is of, and whether it says so as that era wants it."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
-from agentrun.config import Settings
-from agentrun.errors import PermissionDenied
 from agentrun.protocols.json_rpc import INVALID_PARAMS, RpcError, RpcMessage
 from agentrun.protocols.mcp.words import (
     CAPABILITIES_KEY,
@@ -21,18 +18,6 @@ from agentrun.protocols.mcp.words import (
 )
 
 VERSION_HEADER = "mcp-protocol-version"
-_HERE = ("localhost", "127.0.0.1", "::1")
-
-
-def check_origin(settings: Settings, headers: Mapping[str, str]) -> None:
-    """Refuse web pages of elsewhere: a name of theirs may have been made to lead here."""
-    origin = headers.get("origin")
-    if origin is None or origin in settings.cors_origins or "*" in settings.cors_origins:
-        return
-    if urlsplit(origin).hostname not in _HERE:
-        raise PermissionDenied(
-            f"The origin {origin!r} may not call here.", hint="The server's setting is cors_origins."
-        )
 
 
 def is_modern(message: RpcMessage, headers: Mapping[str, str]) -> bool:
