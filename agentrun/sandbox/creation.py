@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ async def create(wish: Wish) -> tuple[Life, Box]:
     order = Order(
         ids.new("sbx_"), template, {**template.env, **wish.env}, checked_mounts([*mounts, *wish.mounts])
     )
+    _sweep_once()
     if chosen.level == "none":
         logger.warning("Sandbox %s has no isolation: its code can do whatever this process can.", order.id)
     box = await chosen.create(order)
@@ -57,6 +59,12 @@ async def create(wish: Wish) -> tuple[Life, Box]:
         await life.close("it could not be set up")
         raise
     return life, box
+
+
+@cache
+def _sweep_once() -> None:
+    """What owners have left that were killed."""
+    records.sweep(lambda record: None)
 
 
 def choose(name: str) -> Backend:

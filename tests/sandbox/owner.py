@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def own() -> None:
-    box = SyncSandbox.create(warm=1)
+    box = SyncSandbox.create(warm=1, backend=sys.argv[1])
     box.run(BUSY)
     tell(owner=os.getpid())
     signal.pause()

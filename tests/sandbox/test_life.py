@@ -16,7 +16,7 @@ import pytest
 
 from agentrun.errors import SandboxCrashed, SandboxUnavailable
 from agentrun.sandbox import Sandbox, SyncSandbox, records
-from agentrun.sandbox.backends.bubblewrap import cgroups
+from agentrun.sandbox.backends.bubblewrap import cgroups, stage
 
 from .conftest import ROOT, as_user, create
 
@@ -32,9 +32,9 @@ def test_nothing_is_left_two_seconds_after_the_owner_is_killed(
     if who == "root" and os.geteuid() != 0:
         pytest.skip("Only root can try this as root.")
     env: dict[str, str] | None = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(Path(__file__).with_name("owner.py"))]
+    command = [sys.executable, str(Path(__file__).with_name("owner.py")), "bubblewrap"]
     if who == "user" and os.geteuid() == 0:
-        command, env = as_user(tmp_path, "/tmp/1/tests/sandbox/owner.py"), None
+        command, env = as_user(tmp_path, f"{stage.PLACE}/1/tests/sandbox/owner.py", "bubblewrap"), None
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=env, cwd="/"
     ) as forker:
@@ -53,6 +53,45 @@ def test_nothing_is_left_two_seconds_after_the_owner_is_killed(
     cgroups.sweep()
     assert list(records.folder().iterdir()) == []
     assert [path for one in cgroups.hierarchies() for path in one.folder.glob(f"agentrun-{owner}-*")] == []
+
+
+def test_plain_processes_end_with_their_owner_too(tmp_path: Path):
+    env = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "TMPDIR": str(tmp_path),
+    }
+    command = [sys.executable, str(Path(__file__).with_name("owner.py")), "process"]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+        env=env,
+    ) as forker:
+        assert forker.stdin is not None and forker.stdout is not None
+        print(file=forker.stdin, flush=True)
+        owner = json.loads(forker.stdout.readline())["owner"]
+        with _watched(_descendants(owner)) as left:
+            assert len(left) >= 4
+            os.kill(owner, signal.SIGKILL)
+            assert _still_there(left, 10) == []
+        forker.stdin.close()
+    assert list(tmp_path.glob("agentrun-plain-*")) == []
+
+
+def test_it_works_on_another_kind_of_loop(box: SyncSandbox):
+    uvloop = pytest.importorskip("uvloop")
+
+    async def use() -> tuple[str | None, bytes, int]:
+        async with Sandbox.create(warm=0) as made:
+            ran = await made.run("print('x' * 1_000_000)\n6 * 7")
+            await made.files.write("a", b"b" * 1_000_000)
+            return ran.text, await made.files.read("a"), (await made.processes.run("exit 3")).exit_code
+
+    assert uvloop.run(use()) == ("42", b"b" * 1_000_000, 3)
 
 
 def test_closing_ends_daemons_that_ignore_every_signal():

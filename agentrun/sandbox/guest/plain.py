@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import sys
 from typing import Any
 
-from . import confine, serve
+from . import serve
 from .libc import call, prctl
 from .spawn import below
 from .wire import Wire
@@ -20,7 +21,6 @@ _SUBREAPER = 36
 def main(number: int, home: str, limits: dict[str, Any]) -> None:
     """Serve on this descriptor until it closes, then end what was started, as far as it can be found."""
     if sys.platform == "linux":
-        confine.end_with_parent()
         call(prctl, _SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
     end = socket.socket(fileno=number)
     Wire(end).send({"event": "ready"})
@@ -28,6 +28,7 @@ def main(number: int, home: str, limits: dict[str, Any]) -> None:
         serve.run(end, home, limits, alone=False)
     finally:
         _end_all()
+        shutil.rmtree(home, ignore_errors=True)
         os._exit(0)
 
 
