@@ -53,12 +53,12 @@ def logs(
 ) -> None:
     """Show what instances printed, and the requests that they answered."""
     asked_for_some = any((request_id, instance_id, search, type_))
-    since = _moment(start_time, "--start-time")
+    since = moment(start_time, "--start-time")
     if since is None and not asked_for_some:
         since = time.time() - _RECENT_S
     query = {
         "since": since,
-        "until": _moment(end_time, "--end-time"),
+        "until": moment(end_time, "--end-time"),
         "request": request_id,
         "instance": instance_id,
         "search": search,
@@ -88,7 +88,8 @@ def _print(found: Iterator[LogLine], match: str | None, *, as_json: bool) -> Non
         output.note("There are no such lines.")
 
 
-def _moment(text: str | None, option: str) -> float | None:
+def moment(text: str | None, option: str) -> float | None:
+    """A time of a command line; of this machine's zone if it names none."""
     if text is None:
         return None
     try:
