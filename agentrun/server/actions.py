@@ -30,11 +30,14 @@ from agentrun.server.http import (
 )
 from agentrun.server.numbered import replay_numbered
 from agentrun.server.pipe import AsgiPipe
-from agentrun.server.retries import Attempt, Once, Retries
+from agentrun.server.retries import ONCE, Attempt, Once, Retries
 
 
 class _Start:
-    """Starts the Run of one request, or finds the one that was started when the same was asked before."""
+    """Starts the Run of one request, or finds the one that was started when the same was asked before.
+
+    What a request starts after that, such as when a human has answered, is a Run of its own.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class _Start:
         self._owner = owner
         self._request_id = request_id
         self._pipe = pipe
+        self._is_first = True
         self.grace_s = 0.0
 
     async def __call__(self, request: AgentRequest) -> Run:
@@ -78,6 +82,9 @@ class _Start:
             attempt.settle()
 
     async def _attempt(self) -> tuple[Attempt | Once, Run | None]:
+        if not self._is_first:
+            return ONCE, None
+        self._is_first = False
         while True:
             found = self._retries.find(self._headers, self._owner, self._body)
             if not isinstance(found, asyncio.Event):

@@ -34,7 +34,7 @@ class Retries:
         named = headers.get("idempotency-key")
         count = headers.get("x-stainless-retry-count")
         if named is None and count is None:
-            return _ONCE, None
+            return ONCE, None
         digest = _digest(headers, body)
         key = (owner, named.encode() if named is not None else digest)
         anew = named is None and count == "0"  # asked anew, not again
@@ -112,7 +112,7 @@ class Once:
         pass
 
 
-_ONCE = Once()
+ONCE = Once()
 
 
 def _digest(headers: Mapping[str, str], body: bytes) -> bytes:

