@@ -15,8 +15,8 @@ ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 COLUMN = {"x86_64": 0, "aarch64": 1}
 
 
-def decide(machine: str, number: int, *arguments: int, arch: int | None = None) -> int:
-    code = seccomp.program(machine)
+def decide(machine: str, number: int, *arguments: int, arch: int | None = None, nested: bool = False) -> int:
+    code = seccomp.program(machine, nested)
     lines = [struct.unpack_from("=HBBI", code, at) for at in range(0, len(code), 8)]
     assert len(lines) < 4096  # the most that the kernel takes
     data = struct.pack(
@@ -72,6 +72,26 @@ def test_arguments_decide(machine: str):
     assert decide(machine, number["personality"], 0x400000) == refusal(errno.EPERM)
     assert decide(machine, 435) == refusal(errno.ENOSYS)
     assert decide(machine, 5000) == refusal(errno.ENOSYS)
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_a_browser_may_make_its_own_sandbox_and_mount_nothing(machine: str):
+    column = COLUMN[machine]
+    clone, unshare, chroot, mount = (
+        CHECKED["clone"][column],
+        (272, 97)[column],
+        (161, 51)[column],
+        (165, 40)[column],
+    )
+    for flags in (0x10000000, 0x20000000, 0x40000000, 0x70000000):
+        assert decide(machine, clone, flags | 17, nested=True) == ALLOW
+        assert decide(machine, unshare, flags, nested=True) == ALLOW
+    for flags in (0x20000, 0x8000000, 0x4000000, 0x2000000, 0x10020000):
+        assert decide(machine, clone, flags | 17, nested=True) == refusal(errno.EPERM)
+        assert decide(machine, unshare, flags, nested=True) == refusal(errno.EPERM)
+    assert decide(machine, chroot, nested=True) == ALLOW
+    assert decide(machine, mount, nested=True) == refusal(errno.EPERM)
+    assert decide(machine, CHECKED["socket"][column], 16, 3, nested=True) == refusal(errno.EAFNOSUPPORT)
 
 
 def test_another_machine_type_is_killed():

@@ -128,6 +128,13 @@ with zipfile.ZipFile('tiny-1.0-py3-none-any.whl', 'w') as wheel:
     assert box.run("import tiny; tiny.answer").text == "42"
 
 
+def test_a_browsers_sandbox_may_hold_another_one():
+    code = "import ctypes; libc = ctypes.CDLL(None, use_errno=True); (libc.unshare(0x10000000), libc.unshare(0x20000))"
+    with create(type="browser", warm=0) as browser, create(warm=0) as plain:
+        assert browser.run(code).text == "(0, -1)"
+        assert plain.run(code).text == "(-1, -1)"
+
+
 def test_strict_sandboxes_share_no_parent():
     code = "(hash('a'), id(object))"
     with create(warm=0) as one, create(warm=0) as two:

@@ -65,7 +65,7 @@ def lock(limits: dict[str, Any], writable: list[str]) -> dict[str, Any]:
     drop_capabilities()
     call(prctl, _DUMPABLE, 0, 0, 0, 0)
     known = landlock.restrict([*_WRITABLE, "/dev/null", "/dev/tty", "/proc", *writable])
-    seccomp.load()
+    seccomp.load(bool(limits.get("nested")))
     return {"landlock": known}
 
 

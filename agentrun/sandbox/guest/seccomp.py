@@ -8,7 +8,7 @@ import os
 import struct
 
 from .libc import call, prctl
-from .syscalls import ALLOWED, ARM64, CHECKED, CLONE3, LAST_KNOWN, X86_64
+from .syscalls import ALLOWED, ARM64, CHECKED, CHROOT, CLONE3, LAST_KNOWN, UNSHARE, X86_64
 
 _ARCHITECTURES = {"x86_64": (X86_64, 0xC000003E), "aarch64": (ARM64, 0xC00000B7)}
 
@@ -20,6 +20,7 @@ _ARGUMENTS = (16, 24)  # the low halves of the first two
 _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 _X32 = 0x40000000
 _NAMESPACES = 0x7E020080  # every CLONE_NEW*
+_OF_BROWSERS = 0x70000000  # user, pid and net: what a browser makes its own sandbox of
 _FAMILIES = (1, 2, 10)  # unix, IPv4, IPv6
 _TERMINAL_TRICKS = (0x5412, 0x541C)  # TIOCSTI and TIOCLINUX put words into a terminal's mouth
 _PLAIN_PERSONALITIES = (0, 0xFFFFFFFF)
@@ -35,21 +36,21 @@ def supported() -> bool:
     return os.uname().machine in _ARCHITECTURES
 
 
-def program(machine: str, families: tuple[int, ...] = _FAMILIES) -> bytes:
-    """The filter as the kernel takes it."""
+def program(machine: str, nested: bool = False) -> bytes:
+    """The filter as the kernel takes it. `nested` lets a browser make its own sandbox in this one."""
     column, arch = _ARCHITECTURES[machine]
     lines = [_op(_LOAD, _ARCH), _op(_EQUAL, arch, 1, 0), _op(_RETURN, _KILL), _op(_LOAD, _NUMBER)]
     if column == X86_64:
         lines += [_op(_AT_LEAST, _X32, 0, 1), _op(_RETURN, _KILL)]
-    lines += _checked("socket", column, _one_of(0, families, errno.EAFNOSUPPORT))
+    lines += _checked("socket", column, _one_of(0, _FAMILIES, errno.EAFNOSUPPORT))
     lines += _checked("socketpair", column, _one_of(0, (1,), errno.EAFNOSUPPORT))
     lines += _checked("personality", column, _one_of(0, _PLAIN_PERSONALITIES, errno.EPERM))
     lines += _checked("ioctl", column, _none_of(1, _TERMINAL_TRICKS))
-    lines += _checked(
-        "clone",
-        column,
-        [_op(_LOAD, _ARGUMENTS[0]), _op(_HAS_BITS, _NAMESPACES, 0, 1), _fail(errno.EPERM), _allow()],
-    )
+    lines += _checked("clone", column, _without(_NAMESPACES & ~_OF_BROWSERS if nested else _NAMESPACES))
+    if nested:
+        unshare = _without(~_OF_BROWSERS & 0xFFFFFFFF)
+        lines += [_op(_EQUAL, UNSHARE[column], 0, len(unshare)), *unshare]
+        lines += [_op(_EQUAL, CHROOT[column], 0, 1), _allow()]
     # its flags are behind a pointer, where no filter can look; libc takes clone instead
     lines += [_op(_EQUAL, CLONE3[column], 0, 1), _fail(errno.ENOSYS)]
     for first, last in _ranges(column):
@@ -58,9 +59,9 @@ def program(machine: str, families: tuple[int, ...] = _FAMILIES) -> bytes:
     return b"".join(lines)
 
 
-def load() -> None:
+def load(nested: bool = False) -> None:
     """Filter this process from here on; it cannot be undone. Needs no_new_privs."""
-    code = program(os.uname().machine)
+    code = program(os.uname().machine, nested)
     filter = _Program(len(code) // 8, code)
     call(prctl, _SET_SECCOMP, _MODE_FILTER, ctypes.byref(filter), 0, 0)
 
@@ -87,6 +88,10 @@ def _one_of(argument: int, values: tuple[int, ...], error: int) -> list[bytes]:
 def _none_of(argument: int, values: tuple[int, ...]) -> list[bytes]:
     tests = [_op(_EQUAL, value, len(values) - at, 0) for at, value in enumerate(values)]
     return [_op(_LOAD, _ARGUMENTS[argument]), *tests, _allow(), _fail(errno.EPERM)]
+
+
+def _without(flags: int) -> list[bytes]:
+    return [_op(_LOAD, _ARGUMENTS[0]), _op(_HAS_BITS, flags, 0, 1), _fail(errno.EPERM), _allow()]
 
 
 def _allow() -> bytes:

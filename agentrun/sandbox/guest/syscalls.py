@@ -12,6 +12,9 @@ CHECKED: dict[str, tuple[int, int]] = {
     "ioctl": (16, 29),
     "personality": (135, 92),
 }
+# looked at by argument for browsers, refused to all others
+UNSHARE = (272, 97)
+CHROOT = (161, 51)
 CLONE3 = (435, 435)
 LAST_KNOWN = 451
 

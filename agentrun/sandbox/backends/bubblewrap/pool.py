@@ -120,7 +120,7 @@ def _refill_later(key: bytes) -> None:
 
 def _key(template: Template, mounts: Sequence[Mount]) -> bytes:
     """What is alike for two sandboxes that may share a parent."""
-    bare = template.model_dump(include={"python", "packages", "preload", "limits", "network", "warm"})
+    bare = template.model_dump(include={"type", "python", "packages", "preload", "limits", "network", "warm"})
     return msgspec.json.encode([bare, list(mounts)])
 
 

@@ -30,7 +30,7 @@ from agentrun.sandbox.backends.bubblewrap.cgroups import Group, hierarchies
 from agentrun.sandbox.backends.bubblewrap.world import Interpreter, World
 from agentrun.sandbox.local.box import Guest
 from agentrun.sandbox.local.channel import Channel
-from agentrun.sandbox.template import Limits, Template
+from agentrun.sandbox.template import Limits, Template, TemplateType
 from agentrun.sandbox.values import HOME, Isolation
 from agentrun.utils import portal
 
@@ -39,6 +39,7 @@ _SPAWN_S = 20.0
 _FIRST_RESERVED_UID, _RESERVED = 200_000, 100_000
 _PASS_CREDENTIALS, _CREDENTIALS = 16, 2
 _NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup-try")
+_WITH_BROWSER = (TemplateType.BROWSER, TemplateType.AIO)
 _LENGTH = struct.Struct("<I")
 _START = (
     "import importlib.util as u, sys;"
@@ -58,9 +59,10 @@ class _Said(msgspec.Struct, frozen=True):
 class Zygote:
     """Started by `start`, on the loop that keeps it."""
 
-    def __init__(self, world: World, preload: Sequence[str]) -> None:
+    def __init__(self, world: World, preload: Sequence[str], nested: bool) -> None:
         self.world = world
         self._preload = preload
+        self._nested = nested
         self.born_s = time.monotonic()
         self.sandboxes = 0
         self._retired = False
@@ -73,7 +75,7 @@ class Zygote:
     async def start(cls, template: Template, mounts: Sequence[Mount]) -> Zygote:
         python = await interpreters.of(template)
         await asyncio.to_thread(_compile_guest)
-        zygote = cls(_world(python, mounts), template.preload)
+        zygote = cls(_world(python, mounts), template.preload, template.type in _WITH_BROWSER)
         try:
             await zygote._start()
         except BaseException:
@@ -161,7 +163,12 @@ class Zygote:
             ours.setsockopt(socket.SOL_SOCKET, _PASS_CREDENTIALS, 1)
             writable = [mount.target for mount in self.world.mounts if mount.writable]
             self._channel.send(
-                {"limits": _limits(limits), "writable": writable, "listen": listen, "descriptors": 1},
+                {
+                    "limits": {**_limits(limits), "nested": self._nested},
+                    "writable": writable,
+                    "listen": listen,
+                    "descriptors": 1,
+                },
                 [theirs.detach()],
             )
             group = Group(limits)  # while it is being set up
