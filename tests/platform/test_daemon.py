@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import private_postgres
 import pytest
 
 from agentrun.cli.platform.terminal import collect
@@ -26,6 +27,7 @@ from agentrun.errors import (
     Unavailable,
 )
 from agentrun.platform.builds import pack
+from agentrun.platform.drivers.local import LocalDriver
 from agentrun.platform.home import home, is_held
 from agentrun.platform.store import open_store
 from agentrun.resources import Definition, Deployment, HealthCheck
@@ -114,6 +116,22 @@ def test_rollback_holds_for_the_next_request_and_cuts_no_stream(start: Start, tm
     assert words == [str(number) for number in range(20)]
 
 
+@pytest.mark.skipif(private_postgres.why_not() is not None, reason=private_postgres.why_not() or "")
+def test_postgres_keeps_it_as_well_and_requests_go_on_while_it_is_away(start: Start, tmp_path: Path):
+    with private_postgres.server() as url:
+        daemon = start(AGENTRUN_PLATFORM_STORE=url)
+        daemon.deploy(tmp_path / "code", "one")
+        before = daemon.ask()
+        daemon.kill()
+        daemon.start()
+        assert daemon.ask() == before
+        assert daemon.client.status().store == "postgresql"
+    assert daemon.ask() == before
+    with pytest.raises(Unavailable, match="database"):
+        daemon.client.publish_endpoint("shop", "production", version=1)
+    assert daemon.ask() == before
+
+
 def test_two_daemons_do_not_share_a_folder(start: Start):
     daemon = start()
     with pytest.raises(AssertionError, match="already_running"):
@@ -144,6 +162,8 @@ def test_an_instance_is_of_the_same_user_and_still_cannot_ask_for_anything(start
     instance = daemon.client.instances("shop")[0].instance_id
     with Client(Access(socket=daemon.where.socket)) as client, pytest.raises(Unauthorized):
         client.status()
+    if "isolation" not in LocalDriver(tmp_path / "driver").capabilities:
+        pytest.skip("this kernel has no Landlock: instances see what their user sees")
     printed, code = run(daemon.client, instance, f"cat {daemon.where.folder}/daemon.key")
     assert (daemon.where.key.encode() in printed, code) == (False, 1)
 
