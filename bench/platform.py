@@ -47,9 +47,17 @@ class TargetLoad(Load):
 class Platform:
     """The gateway's process, and its instance."""
 
-    def __init__(self, folder: Path, app: Path, idle_s: float, preload: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, app: Path, idle_s: float, *, preload: bool = False) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.platform_app", str(folder), str(app), str(idle_s), *preload],
+            [
+                sys.executable,
+                "-m",
+                "bench.platform_app",
+                str(folder),
+                str(app),
+                str(idle_s),
+                "preload" if preload else "fresh",
+            ],
             cwd=ROOT,
             env={
                 **clean_environment(),
@@ -148,9 +156,9 @@ def _zero(folder: Path, options: argparse.Namespace) -> None:
         app = folder / f"{title.replace(' ', '-')}" / "app.py"
         app.parent.mkdir()
         app.write_text(source, "utf-8")
-        platform = Platform(app.parent / "state", app, 0.2, preload)
+        platform = Platform(app.parent / "state", app, 0.2, preload=preload)
         try:
-            taken = [_first_byte_s(platform, options.pause) for _ in range(options.rounds + 1)][1:]
+            taken = [_first_byte_s(platform, options.pause) for _ in range(options.rounds + 2)][2:]
         finally:
             platform.close()
         print(f"{title:30} p50 {statistics.median(taken) * 1000:.0f} ms, worst {max(taken) * 1000:.0f} ms")
@@ -184,10 +192,10 @@ from agentrun.integration.langchain import model
 AgentRunServer(invoke_agent=create_agent(model(), tools=[])).start()
 """
 STARTS = (
-    ("quick start, fresh", _QUICK, ()),
-    ("quick start, preloaded", _QUICK, ("agentrun.server",)),
-    ("LangChain, fresh", _LANGCHAIN, ()),
-    ("LangChain, preloaded", _LANGCHAIN, ("langchain.agents", "agentrun", "agentrun.integration.langchain")),
+    ("quick start, fresh", _QUICK, False),
+    ("quick start, preloaded", _QUICK, True),
+    ("LangChain, fresh", _LANGCHAIN, False),
+    ("LangChain, preloaded", _LANGCHAIN, True),
 )
 
 
@@ -197,7 +205,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--held", type=int, default=2000)
-    parser.add_argument("--pause", type=float, default=2.5)
+    parser.add_argument("--pause", type=float, default=6)
     return parser.parse_args()
 
 

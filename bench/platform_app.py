@@ -23,11 +23,11 @@ RUNTIME, ENDPOINT = "bench", "production"
 PREFIX = f"/agent-runtimes/{RUNTIME}/endpoints/{ENDPOINT}/invocations"
 
 
-async def serve(folder: Path, app: Path, idle_s: float, warm: bool, preload: tuple[str, ...]) -> None:
+async def serve(folder: Path, app: Path, idle_s: float, preload: bool) -> None:
     logs = Logs(folder / "logs")
     instances = Instances(LocalDriver(folder / "keeper"), logs)
     await instances.start()
-    await instances.want([_wanted(folder, app, idle_s, warm, preload)])
+    await instances.want([_wanted(folder, app, idle_s, preload)])
     route = Route(RUNTIME, ENDPOINT, (Share(1, 1.0),), (), frozenset([1]))
     routes = Routes()
     routes.replace(Table({(RUNTIME, ENDPOINT): route}, {}, {RUNTIME: route}))
@@ -41,7 +41,7 @@ async def serve(folder: Path, app: Path, idle_s: float, warm: bool, preload: tup
     await instances.close(stop=True)
 
 
-def _wanted(folder: Path, app: Path, idle_s: float, warm: bool, preload: tuple[str, ...]) -> Wanted:
+def _wanted(folder: Path, app: Path, idle_s: float, preload: bool) -> Wanted:
     launch = Launch(
         instance="",
         version=f"{RUNTIME}@1",
@@ -52,7 +52,6 @@ def _wanted(folder: Path, app: Path, idle_s: float, warm: bool, preload: tuple[s
         data=str(folder / "data"),
         isolated=False,
         limits=Limits(cpu=16, memory_mb=8192),
-        warm=(sys.executable,) if warm else (),
         preload=preload,
     )
     scale = Scale(max=1, concurrency=100_000, queue=10_000, idle_s=idle_s, cpu_target=0, memory_target=0)
@@ -60,5 +59,5 @@ def _wanted(folder: Path, app: Path, idle_s: float, warm: bool, preload: tuple[s
 
 
 if __name__ == "__main__":
-    _, folder, app, idle_s, *preload = sys.argv
-    uvloop.run(serve(Path(folder), Path(app), float(idle_s), bool(preload), tuple(preload)))
+    _, folder, app, idle_s, preload = sys.argv
+    uvloop.run(serve(Path(folder), Path(app), float(idle_s), preload == "preload"))

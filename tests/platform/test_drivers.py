@@ -98,6 +98,10 @@ def of_the_instance(tmp_path) -> list[int]:
     return list(marked(own))
 
 
+def _said_by(tmp_path, instance) -> list[str]:
+    return Logs(tmp_path / "logs").last_words("a", instance)
+
+
 async def next_of(ended):
     return await asyncio.wait_for(ended.get(), WITHIN_S)
 
@@ -312,6 +316,51 @@ async def test_an_interrupt_reaches_the_command_in_a_shell(local, launch, ended)
     assert await shell.wait() in (5, 130)
 
 
+PROGRAM = """
+import os, random, sys
+import decimal, helper
+print("argv", sys.argv, __name__, os.environ["GREETING"], "AGENTRUN_KEPT_BY" in os.environ, flush=True)
+print("same", helper.__file__, sys.path[0], os.getcwd(), flush=True)
+print("random", random.random(), flush=True)
+sys.stdin.read()
+import signal
+signal.pause()
+"""
+
+
+async def test_an_instance_of_a_preloaded_parent_is_like_any_other(local, launch, ended, tmp_path):
+    await local.open(ended.put_nowait)
+    (Path(launch.folder) / "helper.py").write_text("")
+    (Path(launch.folder) / "main.py").write_text(PROGRAM)
+    ahead = structs.replace(
+        launch, command=(sys.executable, "-u", "main.py", "x"), preload=True, masked=("GREETING",)
+    )
+    fresh = await local.start(structs.replace(ahead, instance="c-0"))
+    for number in range(1, 1000):
+        forked = await local.start(structs.replace(ahead, instance=f"c-{number}"))
+        if _is_forked(forked.pid):
+            break
+        await asyncio.sleep(0.1)
+        await local.stop(forked.id, grace_s=0)
+    await until(lambda: len(_said_by(tmp_path, forked.id)) == 3)
+    ours, theirs = (_said_by(tmp_path, handle.id) for handle in (forked, fresh))
+    assert ours[0] == "argv ['main.py', 'x'] __main__ [redacted] True"
+    assert ours[:2] == theirs[:2]
+    assert ours[2] != theirs[2]
+    assert _keeper_of(forked.pid) == _keeper_of(fresh.pid)
+    assert forked.enforced_by == fresh.enforced_by
+    running = await local.exec(forked.id, ["sh", "-c", "echo $GREETING $PORT"])
+    assert (await running.read()).decode() == f"hello {forked.port}\n"
+    await running.wait()
+    second = await local.start(structs.replace(ahead, instance="c-last"))
+    await until(lambda: len(_said_by(tmp_path, second.id)) == 3)
+    assert _said_by(tmp_path, second.id)[2] != ours[2]
+    os.kill(forked.pid, signal.SIGKILL)
+    while (one := await next_of(ended)).id != forked.id:
+        pass
+    assert one.reason == "killed by SIGKILL"
+
+
 EAT = "x = []\nwhile True: x.append(bytearray(1_000_000))"
 
 
@@ -339,6 +388,10 @@ async def _run(driver, argv) -> str:
         said += data
     await running.wait()
     return said.decode()
+
+
+def _is_forked(pid: int) -> bool:
+    return b"preloaded" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _exists(pid: int) -> bool:

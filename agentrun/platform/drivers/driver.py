@@ -31,8 +31,7 @@ class Launch(msgspec.Struct, frozen=True, omit_defaults=True):
     health: HealthCheck = HealthCheck()
     grace_s: float = 30.0  # between SIGTERM and SIGKILL
     masked: tuple[str, ...] = ()  # variables whose values are taken out of what is printed
-    warm: tuple[str, ...] = ()  # the interpreter's command of a preloaded parent; none: started afresh
-    preload: tuple[str, ...] = ()  # modules that the parent imports
+    preload: bool = False  # keep a parent that has imported what its Python program imports, to fork it from
 
 
 class Handle(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -76,10 +75,10 @@ class LocalDriver:
         if handle is None:
             raise NotFound(f"There is no instance {instance}.")
         launch = handle.launch
-        inside = Inside(
-            tuple(argv), folder or launch.folder, _environment(handle.pid), handle.pid, launch, terminal
+        variables = (await self._ask(wire.Look, instance)).environment
+        return run_inside(
+            Inside(tuple(argv), folder or launch.folder, variables, handle.pid, launch, terminal)
         )
-        return run_inside(inside)
 
     async def close(self, *, stop: bool) -> None:
         if stop and (self._writer is not None or wire.socket_path(self._folder).exists()):
@@ -178,12 +177,3 @@ def _capabilities() -> list[Capability]:
     if linux.landlock_version():
         found.append("isolation")
     return found
-
-
-def _environment(pid: int) -> dict[str, str]:
-    """That of a process, as it was started."""
-    with suppress(OSError):
-        lines = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        pairs = (line.partition(b"=") for line in lines if b"=" in line)
-        return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
-    return {}

@@ -56,6 +56,14 @@ def environment(launch: Launch, port: int, keeper: str) -> dict[str, str]:
 
 def confine(launch: Launch, keeper: int, output: int, cgroup: Cgroup | None) -> None:
     """Make this process the leader of an instance: in its own session, with its limits, seeing its own files."""
+    if cgroup is not None:
+        cgroup.add(os.getpid())
+    become_leader(launch, keeper, output, in_cgroup=cgroup is not None)
+    see_only(launch)
+
+
+def become_leader(launch: Launch, keeper: int, output: int, *, in_cgroup: bool) -> None:
+    """All of that but what it sees, which the child of a preloaded parent has from there."""
     linux.die_with_parent(signal.SIGKILL)
     if os.getppid() != keeper:  # it died before it could be noticed
         os._exit(1)
@@ -63,11 +71,21 @@ def confine(launch: Launch, keeper: int, output: int, cgroup: Cgroup | None) -> 
         os.dup2(nothing.fileno(), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.umask(0o077)
-    _limit(launch, cgroup)
-    linux.no_new_privileges()
+    if not in_cgroup:
+        limit_this_process(launch.limits)
+    shed_privileges()
     os.chdir(launch.folder)
-    see_only(launch)
+
+
+def shed_privileges() -> None:
+    """Nothing it makes is for others to read, nothing it runs has more rights, and its memory is not written to disk."""
+    os.umask(0o077)
+    linux.no_new_privileges()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
 
 
 def see_only(launch: Launch) -> None:
@@ -82,15 +100,3 @@ def default_signals() -> None:
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-
-def _limit(launch: Launch, cgroup: Cgroup | None) -> None:
-    if cgroup is not None:
-        cgroup.join()
-    else:
-        limit_this_process(launch.limits)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = _OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _OPEN_FILES)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # secrets are in its memory

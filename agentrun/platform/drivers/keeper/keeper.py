@@ -14,8 +14,10 @@ from pathlib import Path
 from msgspec import structs
 
 from agentrun.platform.drivers.driver import Ended, Handle, Launch
+from agentrun.platform.drivers.keeper.child import environment
 from agentrun.platform.drivers.keeper.limits import Cgroup, Cgroups
 from agentrun.platform.drivers.keeper.orphans import end_marked, tree
+from agentrun.platform.drivers.keeper.parents import Parents
 from agentrun.platform.drivers.keeper.spawn import SpawnFailed, end_group, hold_port, spawn
 from agentrun.platform.drivers.keeper.wire import MARK
 from agentrun.platform.logs.output import Output
@@ -49,6 +51,7 @@ class Keeper:
         self._selector = selector
         self._tell = tell
         self._cgroups = cgroups
+        self._parents = Parents(mark, selector)
         self._kept: dict[str, Kept] = {}
         self._writers: dict[str, Writer] = {}
         for cgroup in self._cgroups.left_over():
@@ -58,6 +61,11 @@ class Keeper:
     @property
     def handles(self) -> tuple[Handle, ...]:
         return tuple(one.handle for one in self._kept.values())
+
+    def environment(self, instance: str) -> dict[str, str]:
+        """What it was started with; empty for one that is gone."""
+        one = self._kept.get(instance)
+        return environment(one.launch, one.handle.port, self._mark) if one is not None else {}
 
     def start(self, launch: Launch) -> Handle:
         """Returns when the command runs. The same instance is not started twice."""
@@ -71,7 +79,9 @@ class Keeper:
         try:
             if launch.data:
                 (Path(launch.data) / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
-            pid = spawn(launch, port, self._mark, printed, cgroup)
+            pid = self._parents.fork(launch, port, printed, cgroup)
+            if pid is None:
+                pid = spawn(launch, port, self._mark, printed, cgroup)
         except (SpawnFailed, OSError) as error:
             os.close(taken)
             place.close()
@@ -114,6 +124,7 @@ class Keeper:
 
     def tick(self) -> None:
         """Kill what has not ended in time, and what uses more memory than it may where no cgroup says so."""
+        self._parents.tick()
         now = time.monotonic()
         for one in list(self._kept.values()):
             if one.kill_at is not None and now >= one.kill_at:
@@ -140,6 +151,7 @@ class Keeper:
             end_group(one.handle.pid)
             with suppress(ChildProcessError):
                 self._end(one, os.waitpid(one.handle.pid, 0)[1])
+        self._parents.close()
         end_marked({MARK: self._mark})
         self._cgroups.close()
         for writer in self._writers.values():

@@ -67,10 +67,10 @@ class Cgroup:
     def __init__(self, folders: tuple[Path, ...]) -> None:
         self._folders = tuple(dict.fromkeys(folders))
 
-    def join(self) -> None:
-        """Put this process, and what it starts from now on, into it."""
+    def add(self, pid: int) -> None:
+        """Put a process, and what it starts from now on, into it."""
         for folder in self._folders:
-            (folder / "cgroup.procs").write_text(str(os.getpid()))
+            (folder / "cgroup.procs").write_text(str(pid))
 
     def pids(self) -> list[int]:
         with suppress(OSError, ValueError):

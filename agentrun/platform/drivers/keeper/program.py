@@ -140,7 +140,7 @@ class Program:
                 self._forget(client)
                 return
 
-    def _do(self, asked: wire.Start | wire.Stop | wire.List | wire.Leave, say: Callable[[Any], None]) -> None:
+    def _do(self, asked: wire.Request, say: Callable[[Any], None]) -> None:
         match asked:
             case wire.Start(number, launch):
                 try:
@@ -151,6 +151,8 @@ class Program:
                 self._keeper.stop(instance, grace_s, lambda: say(wire.Reply(number)))
             case wire.List(number):
                 say(wire.Reply(number, self._keeper.handles))
+            case wire.Look(number, instance):
+                say(wire.Reply(number, environment=self._keeper.environment(instance)))
             case wire.Leave(number):
                 self._leave()
                 say(wire.Reply(number))

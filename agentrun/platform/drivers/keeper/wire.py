@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -32,15 +33,26 @@ class List(msgspec.Struct, tag="list", frozen=True):
     number: int
 
 
+class Look(msgspec.Struct, tag="look", frozen=True):
+    """What an instance found in its environment. A fork's cannot be read from outside."""
+
+    number: int
+    instance: str
+
+
 class Leave(msgspec.Struct, tag="leave", frozen=True):
     """End, with all instances."""
 
     number: int
 
 
+Request: TypeAlias = Start | Stop | List | Look | Leave
+
+
 class Reply(msgspec.Struct, tag="reply", frozen=True, omit_defaults=True):
     number: int
     handles: tuple[Handle, ...] = ()
+    environment: dict[str, str] = {}
     error: str = ""
 
 
@@ -51,7 +63,7 @@ class Told(msgspec.Struct, tag="told", frozen=True):
 
 
 encode = msgspec.json.Encoder().encode
-decode_request = msgspec.json.Decoder(Start | Stop | List | Leave).decode
+decode_request = msgspec.json.Decoder(Request).decode
 decode_answer = msgspec.json.Decoder(Reply | Told).decode
 
 
