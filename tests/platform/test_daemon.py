@@ -6,8 +6,10 @@ import os
 import select
 import shutil
 import stat
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -130,6 +132,40 @@ def test_postgres_keeps_it_as_well_and_requests_go_on_while_it_is_away(start: St
     with pytest.raises(Unavailable, match="database"):
         daemon.client.publish_endpoint("shop", "production", version=1)
     assert daemon.ask() == before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a few megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(folder)], capture_output=True, encoding="utf-8"
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk needs the right to mount one: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_stops_deploys_and_nothing_else(small_disk: Path, tmp_path: Path):
+    daemon = Daemon(small_disk / "platform")
+    try:
+        daemon.deploy(tmp_path / "code", "one")
+        before = daemon.ask()
+        filler = small_disk / "filler"
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        with pytest.raises(AgentRunError, match="(?i)disk"):
+            daemon.deploy(tmp_path / "code", "two")
+        assert daemon.ask() == before
+        filler.unlink()
+        assert [version.version for version in daemon.client.versions("shop")] == ["1"]
+        assert daemon.deploy(tmp_path / "code", "two").version == "2"
+        assert daemon.ask()[0] == "two"
+    finally:
+        daemon.close()
 
 
 def test_two_daemons_do_not_share_a_folder(start: Start):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,7 +15,7 @@ from starlette.routing import WebSocketRoute
 
 from agentrun.errors import AgentRunError, RequestError, TooLarge
 from agentrun.platform.api.ask import Ask
-from agentrun.platform.api.progress import shape, status_of
+from agentrun.platform.api.progress import known, shape, status_of
 from agentrun.platform.api.routes import ROUTES, Control, Route
 from agentrun.platform.api.terminal import terminal
 from agentrun.resources import Scope
@@ -24,8 +23,6 @@ from agentrun.utils.json import dumps
 
 # who asks, if they may; raises otherwise
 Guard = Callable[[HTTPConnection, Scope, "str | None"], str]
-
-_log = logging.getLogger(__name__)
 
 
 def control_app(control: Control, guard: Guard) -> Starlette:
@@ -36,7 +33,7 @@ def control_app(control: Control, guard: Guard) -> Starlette:
             *paths,
             WebSocketRoute("/v1/runtimes/{runtime}/instances/{instance}/exec", terminal(control.core, guard)),
         ],
-        exception_handlers={AgentRunError: _refused, HTTPException: _no_route, Exception: _bug},
+        exception_handlers={AgentRunError: _refused, HTTPException: _no_route, Exception: _failed},
     )
 
 
@@ -89,11 +86,6 @@ def _no_route(request: Request, error: Exception) -> Response:
     return _json({"error": shape(said)}, error.status_code)
 
 
-def _bug(request: Request, error: Exception) -> Response:
-    _log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-    said = AgentRunError(
-        f"The platform failed: {type(error).__name__}.",
-        hint="Its log says where: agentrun platform status names it.",
-        code="internal_error",
-    )
-    return _json({"error": shape(said)}, 500)
+def _failed(_: Request, error: Exception) -> Response:
+    said = known(error)
+    return _json({"error": shape(said)}, status_of(said))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from agentrun.errors import AgentRunError
+
+_log = logging.getLogger(__name__)
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,11 +39,34 @@ async def progress(act: Callable[[Callable[[str], None]], Awaitable[Any]]) -> As
             yield Progress(say=line)
         try:
             yield Progress(result=await task)
-        except AgentRunError as error:
-            yield Progress(error=shape(error))
+        except Exception as error:
+            yield Progress(error=shape(known(error)))
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def known(error: Exception) -> AgentRunError:
+    """Any failure as one of ours; what nobody foresaw is logged with its traceback."""
+    if isinstance(error, AgentRunError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(
+            "The platform's disk is full.", hint="Make room; what runs goes on, and nothing has changed."
+        )
+    _log.error("An action failed", exc_info=error)
+    return AgentRunError(
+        f"The platform failed: {type(error).__name__}.",
+        hint="Its daemon.log says where; `agentrun platform status` names the folder.",
+        code="internal_error",
+    )
+
+
+class NoSpace(AgentRunError):
+    """Nothing can be written."""
+
+    code = "no_space"
+    status = 507
 
 
 def shape(error: AgentRunError) -> dict[str, Any]:

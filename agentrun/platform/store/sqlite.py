@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from agentrun.errors import ConfigError
+from agentrun.errors import ConfigError, Unavailable
 from agentrun.platform.store.database import Row
 
 _BUSY_S = 10
@@ -23,9 +23,8 @@ class Sqlite:
             path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
         )
         try:
-            self.execute("PRAGMA journal_mode=WAL")
-            self.execute("PRAGMA synchronous=FULL")
-            self.execute("PRAGMA foreign_keys=ON")
+            for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                self._connection.execute(f"PRAGMA {setting}")
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise ConfigError(
@@ -34,13 +33,18 @@ class Sqlite:
             ) from None
 
     def begin(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self.execute("BEGIN IMMEDIATE")
 
     def execute(self, sql: str, *parameters: Any) -> list[Row]:
-        return self._connection.execute(sql, parameters).fetchall()
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            raise Unavailable(
+                f"The store cannot be written: {error}.", hint="Is the disk full?", code="store_failed"
+            ) from None
 
     def commit(self) -> None:
-        self._connection.execute("COMMIT")
+        self.execute("COMMIT")
 
     def rollback(self) -> None:
         if self._connection.in_transaction:
