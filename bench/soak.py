@@ -22,7 +22,7 @@ from bench.server import Server
 from bench.visits import Visitor
 
 WARM_UP, WARM_UP_S = 0.2, 60  # the longer of the two: pools fill, kept Runs reach their limit
-MARGIN_MB, MARGIN_THREADS, MARGIN_FILES = 5.0, 8, 8
+MARGIN_MB, MARGIN_THREADS, MARGIN_FILES = 2.0, 8, 8
 VISITORS = 32  # at each server
 _LAPS = 10  # at least
 
