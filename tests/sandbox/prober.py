@@ -5,6 +5,7 @@ It is a program so that the same can be tried by root and by an ordinary user.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -12,44 +13,46 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from agentrun.errors import AgentRunError
 from agentrun.sandbox import SyncSandbox
 
 
-def plant() -> dict[str, object]:
+@contextlib.contextmanager
+def planted() -> Iterator[dict[str, object]]:
     """What is there to be found, if anything can be."""
-    folder = Path(tempfile.mkdtemp(prefix="planted-"))
-    (folder / "secret.txt").write_text("planted", encoding="utf-8")
-    listener = socket.create_server(("127.0.0.1", 0))
-    abstract, path = f"planted-{secrets.token_hex(8)}", folder / "socket"
-    kept: list[object] = [listener]
-    for address in (f"\0{abstract}", str(path)):
-        one = socket.socket(socket.AF_UNIX)
-        one.bind(address)
-        one.listen()
-        kept.append(one)
     half = secrets.token_hex(16)
     os.environ["PLANTED_API_KEY"] = f"PLANTED-{half}"
-    return {
-        "kept": kept,
-        "file": str(folder / "secret.txt"),
-        "folder": str(folder),
-        "home": os.environ["HOME"],
-        "pid": subprocess.Popen(["sleep", "300"]).pid,
-        "port": listener.getsockname()[1],
-        "abstract": abstract,
-        "socket": str(path),
-        # backwards, so that the question does not bring along what it looks for
-        "secret_half": half[::-1],
-    }
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="planted-")))
+        (folder / "secret.txt").write_text("planted", encoding="utf-8")
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        abstract, path = f"planted-{secrets.token_hex(8)}", folder / "socket"
+        for address in (f"\0{abstract}", str(path)):
+            one = stack.enter_context(socket.socket(socket.AF_UNIX))
+            one.bind(address)
+            one.listen()
+        sleeper = stack.enter_context(subprocess.Popen(["sleep", "300"]))
+        stack.callback(sleeper.kill)
+        yield {
+            "file": str(folder / "secret.txt"),
+            "folder": str(folder),
+            "home": os.environ["HOME"],
+            "pid": sleeper.pid,
+            "port": listener.getsockname()[1],
+            "abstract": abstract,
+            "socket": str(path),
+            # backwards, so that the question does not bring along what it looks for
+            "secret_half": half[::-1],
+        }
+    del os.environ["PLANTED_API_KEY"]
 
 
 def answer(question: dict[str, object], host: dict[str, object]) -> dict[str, object]:
-    told = {name: value for name, value in host.items() if name != "kept"}
     with SyncSandbox.create(warm=0, limits=question["limits"]) as box:
-        box.run(f"HOST = {told!r}\n{question['prelude']}")
+        box.run(f"HOST = {host!r}\n{question['prelude']}")
         ran = box.run(str(question["code"]), timeout_s=float(str(question["timeout_s"])))
         return {
             "text": None if ran.text is None else ran.text,
@@ -59,14 +62,14 @@ def answer(question: dict[str, object], host: dict[str, object]) -> dict[str, ob
 
 
 def main() -> None:
-    host = plant()
-    for line in sys.stdin:
-        try:
-            said = answer(json.loads(line), host)
-        except AgentRunError as error:
-            said = {"failed": str(error), "code": error.code}
-        sys.stdout.write(json.dumps(said) + "\n")
-        sys.stdout.flush()
+    with planted() as host:
+        for line in sys.stdin:
+            try:
+                said = answer(json.loads(line), host)
+            except AgentRunError as error:
+                said = {"failed": str(error), "code": error.code}
+            sys.stdout.write(json.dumps(said) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import Prober
+from agentrun.sandbox.backends.bubblewrap import pool
+
+from . import prober
+from .conftest import Prober, create
 from .probes import PRELUDE, PROBES, Probe
 
 
@@ -22,3 +25,25 @@ def test_nothing_can_be_had_from_a_sandbox(probers: Callable[[str], Prober], who
 
 def test_there_are_enough_probes():
     assert len({probe.name for probe in PROBES}) >= 64
+
+
+def test_it_holds_as_well_where_namespaces_cannot_be_nested(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pool, "_flat", True)
+    held, broken = 0, []
+    with prober.planted() as host, create(limits={"disk_mb": 4, "processes": 64}) as box:
+        for probe in PROBES:
+            if set(probe.limits) - {"disk_mb"} or probe.name in (
+                "setuid_of_its_own",
+                "host_user_is_not_root",
+            ):
+                continue
+            # a context each: what one of them does to itself is not the next one's
+            context = box.contexts.create()
+            context.run(f"HOST = {host!r}\n{PRELUDE}")
+            said = context.run(probe.code).text
+            context.close()
+            if said is not None and re.fullmatch(probe.wanted, ast.literal_eval(said), re.DOTALL):
+                held += 1
+            else:
+                broken.append((probe.name, said))
+    assert (held > 80, broken) == (True, [])

@@ -10,15 +10,18 @@ import pytest
 
 from agentrun.errors import Conflict, NotFound, RequestError, TooLarge
 from agentrun.sandbox import Result, Stderr, Stdout, SyncSandbox
+from agentrun.sandbox.backends.bubblewrap import pool
 
 from .conftest import create
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 
 
-@pytest.fixture(params=["bubblewrap", "process"])
-def box(request: pytest.FixtureRequest) -> Iterator[SyncSandbox]:
-    with create(backend=request.param, warm=0) as made:
+@pytest.fixture(params=["bubblewrap", "bubblewrap, flat", "process"])
+def box(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SyncSandbox]:
+    # as on systems that let nobody make namespaces below those of bwrap
+    monkeypatch.setattr(pool, "_flat", request.param.endswith("flat"))
+    with create(backend=request.param.partition(",")[0], warm=0) as made:
         yield made
 
 

@@ -14,8 +14,11 @@ from . import confine, serve
 from .wire import Closed, Wire
 
 
-def main(number: int, packages: list[str], preload: list[str]) -> None:
-    """Serve on this descriptor until it closes; then this namespace ends, and all in it."""
+def main(number: int, packages: list[str], preload: list[str], flat: bool) -> None:
+    """Serve on this descriptor until it closes; then this namespace ends, and all in it.
+
+    `flat`: become the one sandbox that is asked for, where no namespaces can be made inside of namespaces.
+    """
     confine.end_with_parent()
     confine.name_process("zygote")
     wire = Wire(socket.socket(fileno=number))
@@ -36,6 +39,10 @@ def main(number: int, packages: list[str], preload: list[str]) -> None:
     try:
         while True:
             frame = wire.receive()
+            if flat:
+                end = socket.socket(fileno=wire.descriptors(1)[0])
+                _be_first(end, frame["limits"], frame["writable"], frame["listen"], furnished=True)
+                return
             _spawn(wire, frame["limits"], frame["writable"], frame["listen"])
     except Closed:
         return
@@ -57,7 +64,7 @@ def _spawn(wire: Wire, limits: dict[str, Any], writable: list[str], listen: bool
         pid = confine.clone()
     except OSError as error:
         with socket.socket(fileno=descriptor) as end:
-            Wire(end).send({"event": "failed", "what": f"clone: {error.strerror}"})
+            Wire(end).send({"event": "failed", "what": f"clone: {error.strerror}", "refused": True})
         return
     if pid:
         os.close(descriptor)
@@ -68,19 +75,22 @@ def _spawn(wire: Wire, limits: dict[str, Any], writable: list[str], listen: bool
         os._exit(1)
 
 
-def _be_first(end: socket.socket, limits: dict[str, Any], writable: list[str], listen: bool) -> None:
+def _be_first(
+    end: socket.socket, limits: dict[str, Any], writable: list[str], listen: bool, furnished: bool = False
+) -> None:
     """The life of a sandbox's first process."""
     _close_all_but(end.fileno())
     wire = Wire(end)
     descriptors: list[int] = []
     try:
-        confine.furnish(limits)
+        if not furnished:
+            confine.furnish(limits)
         if listen:
             descriptors.append(_listener())
         os.makedirs(_own_packages()[0], exist_ok=True)
         holds = confine.lock(limits, writable)
     except OSError as error:
-        wire.send({"event": "failed", "what": str(error)})
+        wire.send({"event": "failed", "what": str(error), "refused": isinstance(error, PermissionError)})
         return
     importlib.invalidate_caches()
     wire.send({"event": "ready", **holds}, descriptors)

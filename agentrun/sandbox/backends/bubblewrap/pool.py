@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import socket
 import time
@@ -13,11 +14,13 @@ from collections.abc import Sequence
 import msgspec
 
 from agentrun.sandbox.backend import Mount
-from agentrun.sandbox.backends.bubblewrap.zygote import Zygote
+from agentrun.sandbox.backends.bubblewrap.zygote import NoNesting, Zygote
 from agentrun.sandbox.local.box import Guest
 from agentrun.sandbox.local.channel import frame
 from agentrun.sandbox.template import Template
 from agentrun.utils import portal
+
+logger = logging.getLogger(__name__)
 
 Made = tuple[Guest, socket.socket | None]
 
@@ -84,17 +87,22 @@ class Stock:
 
 
 _stocks: dict[bytes, Stock] = {}
+_flat = False
 
 
 async def obtain(template: Template, mounts: Sequence[Mount]) -> Made:
     """A sandbox of this template: one that waits, or a new one."""
-    if template.strict:
+    if template.strict or _flat:
         return await portal.call(_alone(template, mounts))
     key = _key(template, mounts)
     stock = _stocks.get(key)
     made = stock.claim() if stock is not None else None
     if made is None or stock is None:
-        made = await portal.call(_spawn(key, template, mounts))
+        try:
+            made = await portal.call(_spawn(key, template, mounts))
+        except NoNesting:
+            _set_flat()
+            return await portal.call(_alone(template, mounts))
     _refill_later(key)
     return made
 
@@ -105,11 +113,23 @@ async def _spawn(key: bytes, template: Template, mounts: Sequence[Mount]) -> Mad
 
 async def _alone(template: Template, mounts: Sequence[Mount]) -> Made:
     """One whose parent has no other children."""
-    zygote = await Zygote.start(template, mounts)
+    zygote = await Zygote.start(template, mounts, _flat)
     try:
         return await zygote.spawn(template.limits, bool(template.network.hosts))
+    except NoNesting:
+        _set_flat()
+        return await _alone(template, mounts)
     finally:
         zygote.retire()
+
+
+def _set_flat() -> None:
+    """Some systems let bwrap make namespaces and nobody below it. Then each sandbox is a bwrap of its own."""
+    global _flat
+    _flat = True
+    logger.warning(
+        "No namespaces can be made inside of namespaces here; sandboxes start cold, each by itself."
+    )
 
 
 def _refill_later(key: bytes) -> None:

@@ -82,8 +82,13 @@ class World(msgspec.Struct, frozen=True):
         return found
 
 
-def arguments(world: World, at: Callable[[str], str], files: Mapping[str, int]) -> list[str]:
-    """The mounts, as bwrap takes them. `at` says where a source is to be found, `files` has descriptors of FILES."""
+def arguments(
+    world: World, at: Callable[[str], str], files: Mapping[str, int], room: int | None = None
+) -> list[str]:
+    """The mounts, as bwrap takes them. `at` says where a source is to be found, `files` has descriptors of FILES.
+
+    With `room`, a number of bytes, the private folders are made here; else each sandbox makes its own.
+    """
     words = ["--ro-bind", "/usr", "/usr", "--tmpfs", "/usr/local"]
     for path, target in world.links.items():
         words += ["--ro-bind", path, path] if target is None else ["--symlink", target, path]
@@ -98,7 +103,12 @@ def arguments(world: World, at: Callable[[str], str], files: Mapping[str, int]) 
     words += ["--ro-bind", at(world.guest), GUEST]
     if world.node:
         words += ["--ro-bind", at(world.node), _NODE]
-    words += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp", "--dir", HOME]
+    words += ["--proc", "/proc", "--dev", "/dev"]
+    for path, mode in ((HOME, "0755"), ("/tmp", "1777"), ("/dev/shm", "1777")):
+        if room is not None:
+            words += ["--perms", mode, "--size", str(room), "--tmpfs", path]
+        else:
+            words += ["--dir", path]
     for mount in world.mounts:
         words += ["--bind" if mount.writable else "--ro-bind", at(mount.source), mount.target]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/usr/local", "--remount-ro", "/"]

@@ -46,7 +46,7 @@ _START = (
     "s = u.spec_from_file_location('agentrun_guest', sys.argv[1] + '/__init__.py', submodule_search_locations=[sys.argv[1]]);"
     "m = sys.modules['agentrun_guest'] = u.module_from_spec(s);"
     "from agentrun_guest.zygote import main;"
-    "import json; main(int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4]))"
+    "import json; main(int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4]), sys.argv[5] == 'flat')"
 )
 
 
@@ -54,15 +54,21 @@ class _Said(msgspec.Struct, frozen=True):
     event: str
     what: str = ""
     landlock: int = 0
+    refused: bool = False
+
+
+class NoNesting(SandboxUnavailable):
+    """The system lets nobody make namespaces below those of bwrap."""
 
 
 class Zygote:
     """Started by `start`, on the loop that keeps it."""
 
-    def __init__(self, world: World, preload: Sequence[str], nested: bool) -> None:
+    def __init__(self, world: World, preload: Sequence[str], nested: bool, flat: Limits | None) -> None:
         self.world = world
         self._preload = preload
         self._nested = nested
+        self._flat = flat
         self.born_s = time.monotonic()
         self.sandboxes = 0
         self._retired = False
@@ -72,10 +78,16 @@ class Zygote:
         self._ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def start(cls, template: Template, mounts: Sequence[Mount]) -> Zygote:
+    async def start(cls, template: Template, mounts: Sequence[Mount], flat: bool = False) -> Zygote:
+        """`flat`: for one sandbox, which bwrap furnishes itself."""
         python = await interpreters.of(template)
         await asyncio.to_thread(_compile_guest)
-        zygote = cls(_world(python, mounts), template.preload, template.type in _WITH_BROWSER)
+        zygote = cls(
+            _world(python, mounts),
+            template.preload,
+            template.type in _WITH_BROWSER,
+            template.limits if flat else None,
+        )
         try:
             await zygote._start()
         except BaseException:
@@ -108,10 +120,14 @@ class Zygote:
         home = str(Path(program).parents[2]) if program == needs.wheel() else ""
         sources = [*self.world.sources, *([home] if home else [])] if as_root else []
         staged = {source: f"{stage.PLACE}/{number}" for number, source in enumerate(sources)}
-        words = _options(self.world, staged, files)
+        words = _options(self.world, staged, files, self._flat)
         options = _memory_file("".join(f"{word}\0" for word in words))
         inside = [self.world.python_inside, "-I", "-S", "-B", "-c", _START, world.GUEST, str(descriptor)]
-        inside += [_json(self.world.packages_inside), _json(self._preload)]
+        inside += [
+            _json(self.world.packages_inside),
+            _json(self._preload),
+            "flat" if self._flat else "nested",
+        ]
         if as_root and home:
             program = staged[home] + program.removeprefix(home)
         command = [program, "--args", str(options), "--", *inside]
@@ -174,7 +190,8 @@ class Zygote:
             group = Group(limits)  # while it is being set up
             pid, said, descriptors = await asyncio.wait_for(_first_word(ours), _SPAWN_S)
             if said.event != "ready":
-                raise SandboxUnavailable(f"The sandbox could not be set up: {said.what}.")
+                refused = NoNesting if said.refused else SandboxUnavailable
+                raise refused(f"The sandbox could not be set up: {said.what}.")
             listener = _checked_listener(descriptors) if listen else None
             group.add(pid)
             pidfd = os.pidfd_open(pid)
@@ -189,7 +206,7 @@ class Zygote:
                     f"The sandbox could not be set up: {error or 'it took too long'}."
                 ) from None
             raise
-        isolation = Isolation("namespaces", "bubblewrap", _held(group, said.landlock))
+        isolation = Isolation("namespaces", "bubblewrap", _held(group, said.landlock, self._flat is not None))
         made = Guest(
             ours,
             pid,
@@ -231,14 +248,15 @@ class Zygote:
         self._complaints.close()
 
 
-def _options(seen: World, staged: dict[str, str], files: dict[str, int]) -> list[str]:
+def _options(seen: World, staged: dict[str, str], files: dict[str, int], flat: Limits | None) -> list[str]:
     words = [f"--unshare-{name}" for name in _NAMESPACES]
     words += ["--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--chdir", "/"]
     words += ["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"]
     # one thread each: a parent with threads cannot fork
     for name, value in {**seen.environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}.items():
         words += ["--setenv", name, value]
-    return words + world.arguments(seen, lambda source: staged.get(source, source), files)
+    room = None if flat is None else flat.disk_mb << 20
+    return words + world.arguments(seen, lambda source: staged.get(source, source), files, room)
 
 
 def _world(python: Interpreter, mounts: Sequence[Mount]) -> World:
@@ -287,7 +305,7 @@ def _limits(limits: Limits) -> dict[str, Any]:
     return known
 
 
-def _held(group: Group, landlock: int) -> dict[str, str]:
+def _held(group: Group, landlock: int, flat: bool) -> dict[str, str]:
     bounds = group.bounds
     return {
         "memory": "control group"
@@ -295,7 +313,7 @@ def _held(group: Group, landlock: int) -> dict[str, str]:
         else "best effort: each process by rlimit, all together looked at five times a second",
         "cpu": "control group" if "cpu" in bounds else "not limited: no control group can be made here",
         "processes": "rlimit in its own user namespace",
-        "disk": "size and number of files of its own file systems",
+        "disk": f"size{'' if flat else ' and number of files'} of its own file systems",
         "system calls": "allow-list",
         "network": "none but its own loopback device",
         "landlock": f"version {landlock}" if landlock else "not in this kernel",
