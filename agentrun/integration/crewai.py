@@ -9,6 +9,7 @@ AgentRunServer(invoke_agent=Crew(agents=[Agent(llm=model("my-model"), ...)], tas
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
@@ -34,7 +35,7 @@ try:
     from crewai.tools import BaseTool
     from crewai.utilities import pydantic_schema_utils
 
-    from agentrun.integration.crewai_llm import Thinking
+    from agentrun.integration.crewai_llm import Thinking, left
 except ImportError as error:
     raise MissingExtra("CrewAI", "crewai") from error
 
@@ -90,13 +91,15 @@ def adapt(crew: object) -> Callback | None:
         known: Any = crew.copy()
         reading = _Reading()
         events: asyncio.Queue[Any] = asyncio.Queue()
-        run = asyncio.ensure_future(_kick_off(known, request, events))
+        leaving = threading.Event()
+        run = asyncio.ensure_future(_kick_off(known, request, events, leaving))
         try:
             while (event := await events.get()) is not None:
                 for loose in reading.read(event):
                     yield loose
             result = await run
         finally:
+            leaving.set()
             run.cancel()
         if not reading.said:
             yield str(result.raw)
@@ -104,8 +107,11 @@ def adapt(crew: object) -> Callback | None:
     return invoke_agent
 
 
-async def _kick_off(crew: Any, request: AgentRequest, events: asyncio.Queue[Any]) -> Any:
+async def _kick_off(
+    crew: Any, request: AgentRequest, events: asyncio.Queue[Any], leaving: threading.Event
+) -> Any:
     """Events come from threads as well; only those of this context are of this Run."""
+    left.set(leaving)
     loop = asyncio.get_running_loop()
 
     def sink(_: Any, event: Any) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from types import SimpleNamespace
@@ -14,6 +16,8 @@ from agentrun.models import Model
 
 # the task and the agent that the present call is for
 _caller: ContextVar[tuple[Any, Any]] = ContextVar("caller", default=(None, None))
+# set once nobody wants the answer any more: a crew asks its models from threads, which nothing else stops
+left: ContextVar[threading.Event | None] = ContextVar("left", default=None)
 
 
 class Thinking(OpenAICompletion):
@@ -29,6 +33,7 @@ class Thinking(OpenAICompletion):
 
     def think(self, chunk: Any) -> None:
         """Tell the thought in a chunk of a stream."""
+        _stop_if_left()
         for choice in chunk.choices:
             thought = getattr(choice.delta, "reasoning_content", None) or getattr(
                 choice.delta, "reasoning", None
@@ -70,6 +75,12 @@ class Thinking(OpenAICompletion):
             _caller.reset(token)
 
 
+def _stop_if_left() -> None:
+    leaving = left.get()
+    if leaving is not None and leaving.is_set():
+        raise asyncio.CancelledError  # no Exception, after which a crew would try again
+
+
 class _Client:
     """A client of the openai package; the chunks of its chat streams are looked at as they pass by."""
 
@@ -90,6 +101,7 @@ class _Completions:
         return getattr(self._completions, name)
 
     def create(self, **params: Any) -> Any:
+        _stop_if_left()
         answer = self._completions.create(**params)
         return self._pass(answer) if params.get("stream") else answer
 
