@@ -49,6 +49,8 @@ class Agent:
         match request.text:
             case "ask":
                 yield events.InputRequired("Sure?", "i1", schema={"type": "boolean"})
+            case "wait":
+                yield f"You said {await request.ask('Sure?', schema={'type': 'boolean'})}"
             case "fail":
                 raise ValueError("secret text")
             case "history":
@@ -171,6 +173,19 @@ async def test_an_agent_that_asks_makes_a_task_that_waits(client):
     assert kept.status.state == TaskState.TASK_STATE_COMPLETED
     with pytest.raises(UnsupportedOperationError):
         await all_of(client.send_message(asked("more", task_id=task_id)))
+
+
+async def test_an_execution_that_waits_goes_on_with_the_answer_or_is_cancelled(client):
+    first = (await all_of(client.send_message(asked("wait"))))[0].task
+    answered = await all_of(client.send_message(asked("true", task_id=first.id)))
+    assert told(answered) == "You said True"
+    second = (await all_of(client.send_message(asked("wait"))))[0].task
+    stopped = await client.cancel_task(CancelTaskRequest(id=second.id))
+    assert stopped.status.state == TaskState.TASK_STATE_CANCELED
+    kept = await client.get_task(GetTaskRequest(id=second.id))
+    assert kept.status.state == TaskState.TASK_STATE_CANCELED
+    with pytest.raises(UnsupportedOperationError):
+        await all_of(client.send_message(asked("true", task_id=second.id)))
 
 
 async def test_a_failure_is_a_failed_task(client):

@@ -48,6 +48,8 @@ class Agent:
                 yield "done"
             case "ask":
                 yield events.InputRequired("Delete it?", "i1", schema={"type": "boolean"})
+            case "wait":
+                yield f"You said {await request.ask('Sure?', schema={'type': 'boolean'})}"
             case "refused":
                 raise RequestError("This is not allowed.", param="messages")
             case "fail midway":
@@ -127,6 +129,14 @@ def test_an_interrupt_is_an_outcome(seen):
     assert outcome["type"] == "interrupt"
     (one,) = outcome["interrupts"]
     assert (one["id"], one["message"], one["responseSchema"]) == ("i1", "Delete it?", {"type": "boolean"})
+
+
+@pytest.mark.parametrize(("status", "expected"), [("resolved", True), ("cancelled", False)])
+def test_an_execution_that_waits_goes_on_with_the_answer(seen, status, expected):
+    asked, answered = seen["resumed"][status]
+    assert asked["last"]["outcome"]["interrupts"][0]["message"] == "Sure?"
+    assert answered["failure"] is None
+    assert answered["messages"][-1]["content"] == f"You said {expected}"
 
 
 def test_a_failure_in_the_middle_is_one_error_event_and_the_last(seen):

@@ -36,6 +36,8 @@ class Agent:
             case "ask":
                 yield "Wait. "
                 yield events.InputRequired("Delete it?", "i1", schema={"type": "boolean"})
+            case "wait":
+                yield f"You said {await request.ask('Sure?', schema={'type': 'boolean'})}"
             case "form":
                 fields = {"name": {"type": "string"}, "age": {"type": "integer"}}
                 yield events.InputRequired("Who?", "i1", schema={"type": "object", "properties": fields})
@@ -112,6 +114,8 @@ async def test_a_conversation_remembers(url, mode):
     [
         ("ask", types.ElicitResult(action="accept", content={"answer": True}), "said: true"),
         ("ask", types.ElicitResult(action="decline"), "said: declined"),
+        ("wait", types.ElicitResult(action="accept", content={"answer": True}), "You said True"),
+        ("wait", types.ElicitResult(action="decline"), "You said False"),
         ("form", types.ElicitResult(action="accept", content={"name": "Ann", "age": 3}), '"age":3'),
     ],
 )
@@ -126,7 +130,7 @@ async def test_what_the_agent_asks_a_human_is_elicited(url, mode, question, repl
         result = await client.call_tool("ask_agentrun", {"message": question})
     assert expected in text_of(result)
     (params,) = asked
-    assert params.message in ("Delete it?", "Who?")
+    assert params.message in ("Delete it?", "Who?", "Sure?")
     assert params.requested_schema["type"] == "object"
 
 

@@ -28,6 +28,8 @@ class Agent:
         match request.text:
             case "ask":
                 yield events.InputRequired("Sure?", "i1")
+            case "wait":
+                yield f"You said {await request.ask('Sure?', schema={'type': 'boolean'})}"
             case "fail":
                 raise ValueError("secret text")
             case "history":
@@ -126,6 +128,14 @@ async def test_what_an_agent_asks_for_is_answered(socket):
     again = await hear(socket)
     assert (again["type"], again["id"], again["session_id"]) == ("started", "2", started["session_id"])
     assert text_of(await rest(socket)) == "You said: yes"
+
+
+async def test_an_execution_that_waits_goes_on_with_the_answer(socket):
+    started, heard = await run(socket, text="wait")
+    (question,) = [m["event"] for m in heard if m["event"]["type"] == "input.required"]
+    await send(socket, "input", run_id=started["run_id"], answers={question["id"]: True})
+    assert (await hear(socket))["type"] == "started"
+    assert text_of(await rest(socket)) == "You said True"
 
 
 async def test_several_runs_on_one_connection_do_not_wait_for_each_other(socket, agent):

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from agentrun.errors import RequestError
+from agentrun.events import RunFinished
 from agentrun.messages import AgentRequest
 from agentrun.protocols.a2a import errors
 from agentrun.protocols.a2a.encoder import TaskEncoder
@@ -72,19 +73,19 @@ async def stream(params: Params, ask: Ask, desk: Desk, framing: Framing) -> Stre
 async def get(params: Params, ask: Ask, desk: Desk) -> Params:
     """One task."""
     turn = await _find(params, ask, desk)
-    return _task(turn, _length(params.get("historyLength")))
+    return _task(turn, _length(params.get("historyLength")), withdrawn=_withdrawn(turn, ask, desk))
 
 
 async def cancel(params: Params, ask: Ask, desk: Desk) -> Params:
     """Stop a task that goes on."""
     turn = await _find(params, ask, desk)
     run = desk.conversations.runs.get(turn.id, ask.owner)
-    if run is None or run.ended:
+    if run is None or (run.ended and not run.parked):
         raise A2AError(errors.NOT_CANCELABLE, f"The task {params['id']!r} does not go on any more.")
     run.cancel()
     while not run.ended:
         await run.changed()
-    return _task(await _now(run, ask, desk), None)
+    return _task(await _now(run, ask, desk), None, withdrawn=_withdrawn(turn, ask, desk))
 
 
 async def subscribe(params: Params, ask: Ask, desk: Desk, framing: Framing) -> Replay:
@@ -112,7 +113,15 @@ async def list_tasks(params: Params, ask: Ask, desk: Desk) -> Params:
     page = turns[start : start + wanted.page_size]
     end = start + len(page)
     return {
-        "tasks": [_task(turn, wanted.history_length, artifacts=wanted.include_artifacts) for turn in page],
+        "tasks": [
+            _task(
+                turn,
+                wanted.history_length,
+                artifacts=wanted.include_artifacts,
+                withdrawn=_withdrawn(turn, ask, desk),
+            )
+            for turn in page
+        ],
         "nextPageToken": _token(end) if end < len(turns) else "",
         "pageSize": wanted.page_size,
         "totalSize": len(turns),
@@ -148,7 +157,7 @@ async def _check_waits(asked: SendMessageRequest, ask: Ask, desk: Desk) -> None:
     turn = await _find({"id": asked.message.task_id}, ask, desk)
     if asked.message.context_id and asked.message.context_id != turn.session_id:
         raise RequestError("message.contextId is not that of the task.", param="message.contextId")
-    if state_of(ending_of(turn.events)) != INPUT_REQUIRED:
+    if state_of(ending_of(turn.events)) != INPUT_REQUIRED or _withdrawn(turn, ask, desk):
         raise A2AError(
             errors.UNSUPPORTED,
             f"The task {asked.message.task_id!r} does not wait for a message: send it with the contextId alone.",
@@ -196,11 +205,18 @@ async def _now(run: Run, ask: Ask, desk: Desk) -> Turn:
     return turn
 
 
-def _task(turn: Turn, history_length: int | None, *, artifacts: bool = True) -> Params:
+def _withdrawn(turn: Turn, ask: Ask, desk: Desk) -> bool:
+    """Whether the task was cancelled while the agent waited for an answer."""
+    run = desk.conversations.runs.get(turn.id, ask.owner)
+    return run is not None and run.question is not None and run.question.withdrawn
+
+
+def _task(
+    turn: Turn, history_length: int | None, *, artifacts: bool = True, withdrawn: bool = False
+) -> Params:
+    events = [*turn.events, RunFinished("cancelled")] if withdrawn else turn.events
     changed = turn.finished or turn.created
-    return task_of(
-        turn.id, turn.request, turn.events, changed, history_length=history_length, artifacts=artifacts
-    )
+    return task_of(turn.id, turn.request, events, changed, history_length=history_length, artifacts=artifacts)
 
 
 def _length(value: object) -> int | None:

@@ -35,6 +35,14 @@ async function clientTool() {
   return { call, pending: first.events.at(-1).outcome, messages: second.messages };
 }
 
+async function resumed(status) {
+  const agent = new HttpAgent({ url: `${url}/ag-ui/agent`, threadId: `thread-wait-${status}` });
+  const asked = await shown("wait", { agent });
+  const [{ id }] = asked.last.outcome.interrupts;
+  const entry = { interruptId: id, status, ...(status === "resolved" ? { payload: true } : {}) };
+  return [asked, await shown("", { agent, parameters: { runId: "run-3", resume: [entry] } })];
+}
+
 async function stopped() {
   const agent = new HttpAgent({ url: `${url}/ag-ui/agent`, threadId: "thread-stop" });
   agent.addMessage({ id: "user", role: "user", content: "forever" });
@@ -57,6 +65,7 @@ console.log(
     failed: await shown("fail midway"),
     refused: await shown("refused"),
     clientTool: await clientTool(),
+    resumed: { resolved: await resumed("resolved"), cancelled: await resumed("cancelled") },
     stopped: await stopped(),
   }),
 );
