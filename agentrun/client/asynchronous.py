@@ -93,11 +93,12 @@ class AsyncClient:
     async def build(self, package: str, language: str, say: Say) -> BuildResult:
         """Install what a package requires, if it is not there."""
         body = {"package": package, "language": language}
-        return await self._progress(BuildResult, "builds", body, say)
+        return await self._progress(BuildResult, self._path("builds"), body, say)
 
     async def deploy(self, deployment: Deployment, say: Say) -> Deployed:
         """Make a version, and let the endpoints be as the deployment says."""
-        return await self._progress(Deployed, "deployments", deployment, say)
+        path = self._path("runtimes", deployment.runtime, "deployments")
+        return await self._progress(Deployed, path, deployment, say)
 
     # runtimes
 
@@ -258,7 +259,7 @@ class AsyncClient:
         return response.content
 
     async def _progress(self, kind: type[T], path: str, body: object, say: Say) -> T:
-        async with self._stream("POST", self._path(path), content=dumps(body)) as response:
+        async with self._stream("POST", path, content=dumps(body)) as response:
             async for line in response.aiter_lines():
                 step = msgspec.json.decode(line, type=_Progress)
                 if step.say is not None:

@@ -6,7 +6,7 @@ import getpass
 from collections.abc import Callable
 from hmac import compare_digest
 from ipaddress import ip_address
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from starlette.requests import HTTPConnection
 
@@ -15,13 +15,16 @@ from agentrun.platform.gateway.callers import Caller
 from agentrun.platform.keys import Keys
 from agentrun.resources import Scope
 
-Guard: TypeAlias = "Callable[[HTTPConnection, Scope, str | None], str]"
+# keys, and the daemon's own end, are for whose machine it is: no key can make another one
+Owner: TypeAlias = Literal["owner"]
+# who asks; the runtime is none where all of them are meant, and empty where none of them is
+Guard: TypeAlias = "Callable[[HTTPConnection, Scope | Owner, str | None], str]"
 
 
 def of_socket(key: str) -> Guard:
     """The socket's permissions let only this user in, and the key only who can read this user's files."""
 
-    def check(connection: HTTPConnection, scope: Scope, runtime: str | None) -> str:
+    def check(connection: HTTPConnection, scope: Scope | Owner, runtime: str | None) -> str:
         if not compare_digest(_sent(connection).encode(), key.encode()):
             raise Unauthorized(
                 "The platform's socket asks for its key.",
@@ -35,9 +38,13 @@ def of_socket(key: str) -> Guard:
 def of_keys(keys: Keys) -> Guard:
     """For an address that others reach too."""
 
-    def check(connection: HTTPConnection, scope: Scope, runtime: str | None) -> str:
+    def check(connection: HTTPConnection, scope: Scope | Owner, runtime: str | None) -> str:
         if connection.headers.get("origin") is not None:
             raise PermissionDenied("The control API is not for pages of other origins.")
+        if scope == "owner":
+            raise PermissionDenied(
+                "This is done on the platform's own machine only.", hint="Run it there, without -a."
+            )
         return keys.check(_sent(connection) or None, scope, runtime).name
 
     return check

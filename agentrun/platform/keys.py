@@ -46,7 +46,7 @@ class Keys:
             raise Unauthorized(said, hint="Make one with: agentrun keys create")
         if scope not in key.scopes:
             raise PermissionDenied(f"The key {key.name} may not {scope}; it may {', '.join(key.scopes)}.")
-        if key.runtimes and (runtime is None or runtime not in key.runtimes):
+        if key.runtimes and runtime != "" and runtime not in key.runtimes:
             raise PermissionDenied(f"The key {key.name} is for {', '.join(key.runtimes)} only.")
         self._count(key)
         return key

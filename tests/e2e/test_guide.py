@@ -340,3 +340,22 @@ def test_logs_are_followed_as_they_come(machine: Machine):
             if answered.headers["x-request-id"] == json.loads(line).get("requestId"):
                 break
         process.terminate()
+
+
+def test_a_platform_of_others_is_reached_by_its_name(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AGENTRUN_PLATFORM_LISTEN", "127.0.0.1:0")
+    machine.run("init shop --template blank")
+    machine.enter("shop")
+    url = machine.json("platform start")["controlUrl"]
+    key = machine.json("keys create ci --scope read --scope deploy")["key"]
+    machine.run(f"config add prod --url {url} --key {key}")
+    # as from another machine: the one here is not asked
+    monkeypatch.setattr("agentrun.cli.platform.reach.started", None)
+    agent = machine.json("deploy -a prod")["agent"]
+    assert said(agent["url"]) == "You said: hello"
+    assert machine.json("version list -a prod")[0]["version"] == "1"
+    id = machine.json("instance list -a prod")[0]["instanceId"]
+    machine.run(f"instance exec -a prod --instance-id {id} --cmd ls", fails=True)
+    assert "may not exec" in machine.err
+    machine.run("keys list -a prod", fails=True)
+    assert "own machine" in machine.err

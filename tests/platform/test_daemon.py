@@ -265,6 +265,16 @@ def test_a_key_may_be_for_one_runtime_and_for_so_many_requests(remote: tuple[Dae
             client.info("shop")
         with pytest.raises(PermissionDenied):
             client.status()
+    own = daemon.client.make_key("own", ["read", "deploy"], runtimes=["shop"])
+    with Client(Access(url=url, key=own.key)) as client:
+        local, daemon.client = daemon.client, client
+        assert daemon.deploy(tmp_path / "code", "two").version == "2"
+        daemon.client = local
+        with pytest.raises(PermissionDenied, match="is for shop only"):
+            client.deploy(Deployment("other", Definition(command=("true",))), lambda _: None)
+        for owners in (lambda: client.make_key("more", ["exec"]), client.keys, client.stop):
+            with pytest.raises(PermissionDenied, match="own machine"):
+                owners()
     few = daemon.client.make_key("few", ["read"], per_minute=2)
     with Client(Access(url=url, key=few.key)) as client:
         client.status()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as Path
 from starlette.routing import WebSocketRoute
@@ -18,11 +18,8 @@ from agentrun.platform.api.ask import Ask
 from agentrun.platform.api.progress import known, shape, status_of
 from agentrun.platform.api.routes import ROUTES, Control, Route
 from agentrun.platform.api.terminal import terminal
-from agentrun.resources import Scope
+from agentrun.platform.guard import Guard
 from agentrun.utils.json import dumps
-
-# who asks, if they may; raises otherwise
-Guard = Callable[[HTTPConnection, Scope, "str | None"], str]
 
 
 def control_app(control: Control, guard: Guard) -> Starlette:
@@ -39,7 +36,7 @@ def control_app(control: Control, guard: Guard) -> Starlette:
 
 def _answers(route: Route, control: Control, guard: Guard) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
-        by = guard(request, route.scope, request.path_params.get("runtime"))
+        by = guard(request, route.scope, "" if route.shared else request.path_params.get("runtime"))
         body = await _body(request, route.largest)
         ask = Ask(by, request.path_params, request.query_params, body)
         if route.stream is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from agentrun.errors import NotFound
+from agentrun.errors import NotFound, RequestError
 from agentrun.platform.actions import access, addresses, releases, runtimes, view
 from agentrun.platform.actions.deploy import build, deploy
 from agentrun.platform.api import bodies, lines
@@ -13,6 +13,7 @@ from agentrun.platform.api.ask import Ask
 from agentrun.platform.api.progress import Progress, progress
 from agentrun.platform.builds import Package
 from agentrun.platform.core import Core
+from agentrun.platform.guard import Owner
 from agentrun.platform.logs.logs import Logs
 from agentrun.resources import Deployment, EndpointWish, Scope, Status
 
@@ -35,10 +36,11 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    scope: Scope
+    scope: Scope | Owner
     answer: Answer | None = None
     stream: Stream | None = None
     largest: int = 1_000_000
+    shared: bool = False  # of no runtime in particular, and harmless to those that a key is not for
 
 
 async def _status(control: Control, ask: Ask) -> Any:
@@ -74,6 +76,8 @@ def _build(control: Control, ask: Ask) -> AsyncIterator[Progress]:
 
 def _deploy(control: Control, ask: Ask) -> AsyncIterator[Progress]:
     wish = ask.read(Deployment)
+    if wish.runtime != ask.path["runtime"]:
+        raise RequestError(f"This is the address of {ask.path['runtime']}.", param="runtime")
     return progress(lambda say: deploy(control.core, wish, by=ask.by, say=say))
 
 
@@ -221,13 +225,13 @@ _CONCURRENCY = _RUNTIME + "/concurrency"
 
 ROUTES = (
     Route("GET", "/v1/status", "read", _status),
-    Route("POST", "/v1/stop", "deploy", _stop),
+    Route("POST", "/v1/stop", "owner", _stop),
     Route("GET", "/v1/audits", "read", _audits),
-    Route("HEAD", _PACKAGE, "deploy", _has_package),
-    Route("PUT", _PACKAGE, "deploy", _put_package, largest=600_000_000),
+    Route("HEAD", _PACKAGE, "deploy", _has_package, shared=True),
+    Route("PUT", _PACKAGE, "deploy", _put_package, largest=600_000_000, shared=True),
     Route("GET", _PACKAGE, "deploy", _get_package),
-    Route("POST", "/v1/builds", "deploy", stream=_build),
-    Route("POST", "/v1/deployments", "deploy", stream=_deploy),
+    Route("POST", "/v1/builds", "deploy", stream=_build, shared=True),
+    Route("POST", _RUNTIME + "/deployments", "deploy", stream=_deploy),
     Route("GET", "/v1/runtimes", "read", _runtimes),
     Route("GET", _RUNTIME, "read", _info),
     Route("GET", _RUNTIME + "/deployed", "deploy", _deployed),
@@ -248,8 +252,8 @@ ROUTES = (
     Route("GET", "/v1/secrets", "deploy", _secrets),
     Route("PUT", "/v1/secrets/{name}", "deploy", _set_secret),
     Route("DELETE", "/v1/secrets/{name}", "deploy", _remove_secret),
-    Route("GET", "/v1/keys", "deploy", _keys),
-    Route("POST", "/v1/keys", "deploy", _make_key),
-    Route("POST", "/v1/keys/{id}", "deploy", _rotate_key),
-    Route("DELETE", "/v1/keys/{id}", "deploy", _remove_key),
+    Route("GET", "/v1/keys", "owner", _keys),
+    Route("POST", "/v1/keys", "owner", _make_key),
+    Route("POST", "/v1/keys/{id}", "owner", _rotate_key),
+    Route("DELETE", "/v1/keys/{id}", "owner", _remove_key),
 )

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
-from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agentrun.errors import AgentRunError, NotFound
 from agentrun.platform.api.progress import shape
 from agentrun.platform.core import Core
 from agentrun.platform.drivers.driver import Exec
+from agentrun.platform.guard import Guard
 from agentrun.platform.store import Audit
-from agentrun.resources import Instance, Scope
+from agentrun.resources import Instance
 
 
 class Begin(msgspec.Struct, frozen=True):
@@ -35,7 +34,7 @@ class Resize(msgspec.Struct, frozen=True):
     columns: int
 
 
-def terminal(core: Core, guard: Callable[[HTTPConnection, Scope, str | None], str]) -> Any:
+def terminal(core: Core, guard: Guard) -> Any:
     """The WebSocket endpoint. Every command is audited before it runs."""
 
     async def serve(socket: WebSocket) -> None:
