@@ -37,6 +37,7 @@ class AgentRunError(Exception):
 
     code = "agentrun_error"
     status = 500
+    request_id = ""  # of the request that it answers
 
     def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
         super().__init__(message)

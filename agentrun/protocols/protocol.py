@@ -93,6 +93,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
 
     conversations: Conversations
     start: Start
+    bots: Sequence[str] = ()  # the ids of the bots that are served; none if any is
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

@@ -134,7 +134,10 @@ class ActionEndpoint:
         )
         connection = Connection(scope, receive, body)
         start = _Start(self._admission, self._retries, connection, sent, body, owner, request_id, pipe)
-        given = await self._action.act(ask, Desk(conversations=self._admission.conversations, start=start))
+        given = await self._action.act(
+            ask,
+            Desk(conversations=self._admission.conversations, start=start, bots=self._admission.agents.ids),
+        )
         return given, start.grace_s
 
     def _give(self, given: Answer, pipe: AsgiPipe, headers: RawHeaders, grace_s: float) -> None:

@@ -28,6 +28,7 @@ _STATUS = {"timeout": 504, "server_shutdown": 503}
 def refuse(pipe: Pipe, protocol: Protocol, error: Exception, headers: RawHeaders, request_id: str) -> None:
     """Answer with an error, in the protocol's shape."""
     told = _told(error, request_id)
+    told.request_id = request_id
     extra: dict[str, str] = getattr(told, "headers", {})
     headers = [*headers, *((name.encode(), value.encode()) for name, value in extra.items()), _JSON]
     pipe.answer(told.status, headers, protocol.error(told))
