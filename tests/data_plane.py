@@ -44,8 +44,8 @@ def table(**shares: float) -> Table:
 class Platform:
     """The parts under test, and a client."""
 
-    def __init__(self, folder, admit=None, limits=None) -> None:
-        self.driver = FakeDriver()
+    def __init__(self, folder, admit=None, limits=None, driver=None) -> None:
+        self.driver = driver or FakeDriver()
         self.logs = Logs(folder)
         self.instances = Instances(self.driver, self.logs)
         self.routes = Routes()

@@ -108,7 +108,7 @@ class Logs:
             until = time.time() - _LATE_S
             for line in self.search(runtime, structs.replace(query, since=mark, until=until)):
                 yield line
-            mark = until + 0.001
+            mark = max(mark, until + 0.001)
             await asyncio.sleep(_FOLLOW_S)
 
     def last_words(self, runtime: str, instance: str, lines: int = 20) -> list[str]:
