@@ -14,7 +14,14 @@ ROOT = Path(__file__).parents[2]
 README, TWIN = ROOT / "README.md", ROOT / "README.zh.md"
 DOCS = ROOT / "docs"
 GUIDE = DOCS / "getting-started.md"
-PAGES = [README, GUIDE, DOCS / "server.md", DOCS / "wire.md"]
+PAGES = [
+    README,
+    GUIDE,
+    DOCS / "server.md",
+    DOCS / "wire.md",
+    DOCS / "wires" / "openai_responses.md",
+    DOCS / "wires" / "anthropic_messages.md",
+]
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
