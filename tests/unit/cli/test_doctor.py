@@ -35,7 +35,7 @@ def test_here_nothing_needed_is_missing(agentrun: Agentrun):
         "uv",
         "node",
         "git",
-        "user namespaces",
+        "isolation",
         "bwrap",
         "chromium",
     } <= set(checks)
