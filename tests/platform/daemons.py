@@ -36,6 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(f"{WORD} {os.getpid()}".encode())
 
+ThreadingHTTPServer.request_queue_size = 256
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
@@ -75,16 +76,19 @@ class Daemon:
         finally:
             self.client.close()
 
-    def deploy(self, folder: Path, word: str, **more: Any) -> Deployed:
+    def deploy(self, folder: Path, word: str, *, concurrency: int = 10) -> Deployed:
         """An agent that says this word and its process id."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "app.py").write_text(APP.replace("WORD", repr(word)), encoding="utf-8")
         package = pack(folder)
         self.client.put_package(package.digest, package.encode())
         definition = Definition(
-            command=("python3", "app.py"), package=package.digest, language="python3.11", scale=Scale(max=2)
+            command=("python3", "app.py"),
+            package=package.digest,
+            language="python3.11",
+            scale=Scale(max=2, concurrency=concurrency),
         )
-        return self.client.deploy(Deployment("shop", definition, **more), lambda _: None)
+        return self.client.deploy(Deployment("shop", definition), lambda _: None)
 
     def ask(self, rest: str = "") -> list[str]:
         """The words of an answer."""
