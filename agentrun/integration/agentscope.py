@@ -18,11 +18,12 @@ from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, PartDelta, PartEnded, PartStarted, Usage, reasoning
 from agentrun.integration.answers import Answers, Waiting
 from agentrun.integration.named import named
-from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.integration.sandboxes import TemplateType, sandbox_tools
 from agentrun.messages import AgentRequest, Image, Message, Role, Text
 from agentrun.models import Model
 from agentrun.models.model import UNUSED_KEY
 from agentrun.tools import Tool, Toolset
+from agentrun.tools.calling import called_as
 from agentrun.utils.config import Config
 
 try:
@@ -55,9 +56,15 @@ def toolset(name: str | Toolset, **options: Any) -> list[FunctionTool]:
     return [_tool(tool) for tool in tools.toolset(name, **options)]
 
 
+def sandbox_toolset(template_name: str, **options: Any) -> list[FunctionTool]:
+    """The tools of a sandbox made from this template; options are those of `integration.sandboxes.sandbox_tools`."""
+    return toolset(sandbox_tools(template_name, **options))
+
+
 def _tool(tool: Tool) -> FunctionTool:
     async def call(**arguments: Any) -> ToolChunk:
-        return ToolChunk(content=[TextBlock(text=await tool.tell(arguments))])
+        with called_as(tool.name):
+            return ToolChunk(content=[TextBlock(text=await tool.tell(arguments))])
 
     return FunctionTool(
         call,
@@ -180,4 +187,4 @@ def _blocks(message: Message) -> list[Any]:
     return blocks
 
 
-__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]

@@ -21,11 +21,12 @@ from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, Loose, PartDelta, PartStarted, Usage, reasoning, tool_call, tool_result
 from agentrun.integration.named import named
-from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.integration.sandboxes import TemplateType, sandbox_tools
 from agentrun.messages import AgentRequest, Role
 from agentrun.models import Model
 from agentrun.models.model import UNUSED_KEY
 from agentrun.tools import Tool, Toolset
+from agentrun.tools.calling import called_as
 from agentrun.utils import ids
 from agentrun.utils.config import Config
 
@@ -61,6 +62,11 @@ def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:
     return [_Tool.of(tool) for tool in tools.toolset(name, **options)]
 
 
+def sandbox_toolset(template_name: str, **options: Any) -> list[BaseTool]:
+    """The tools of a sandbox made from this template; options are those of `integration.sandboxes.sandbox_tools`."""
+    return toolset(sandbox_tools(template_name, **options))
+
+
 class _Tool(BaseTool):
     """Only what the model gave is passed on: a default of the schema is the tool's own business."""
 
@@ -73,7 +79,9 @@ class _Tool(BaseTool):
         return made
 
     def _run(self, **arguments: Any) -> str:
-        return self._known.tell_sync({name: value for name, value in arguments.items() if value is not None})
+        given = {name: value for name, value in arguments.items() if value is not None}
+        with called_as(self.name):
+            return self._known.tell_sync(given)
 
 
 def _arguments(tool: Tool) -> Any:
@@ -201,4 +209,4 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
 
 
-__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]

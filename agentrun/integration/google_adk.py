@@ -20,10 +20,11 @@ from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, RunFailed, Usage, reasoning, tool_call, tool_result
 from agentrun.integration.answers import Answers, Waiting, decide
 from agentrun.integration.named import named
-from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.integration.sandboxes import TemplateType, sandbox_tools
 from agentrun.messages import AgentRequest, Image, Message, Role, Text
 from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
+from agentrun.tools.calling import called_as
 from agentrun.utils import ids
 from agentrun.utils.config import Config
 
@@ -57,6 +58,11 @@ def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:
     return [_Tool(tool) for tool in tools.toolset(name, **options)]
 
 
+def sandbox_toolset(template_name: str, **options: Any) -> list[BaseTool]:
+    """The tools of a sandbox made from this template; options are those of `integration.sandboxes.sandbox_tools`."""
+    return toolset(sandbox_tools(template_name, **options))
+
+
 class _Tool(BaseTool):
     def __init__(self, tool: Tool) -> None:
         super().__init__(name=tool.name, description=tool.description)
@@ -68,7 +74,8 @@ class _Tool(BaseTool):
         )
 
     async def run_async(self, *, args: dict[str, Any], tool_context: ToolContext) -> str:
-        return await self._tool.tell(args)
+        with called_as(self.name, tool_context.function_call_id):
+            return await self._tool.tell(args)
 
 
 def adapt(agent: object) -> Callback | None:
@@ -226,4 +233,4 @@ def _parts(message: Message) -> Iterator[types.Part]:
                 pass
 
 
-__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]

@@ -17,10 +17,11 @@ from agentrun.agent import Callback
 from agentrun.errors import MissingExtra, ToolFailed
 from agentrun.events import Loose
 from agentrun.integration.named import named
-from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.integration.sandboxes import TemplateType, sandbox_tools
 from agentrun.messages import AgentRequest
 from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
+from agentrun.tools.calling import called_as
 from agentrun.utils.config import Config
 
 try:
@@ -60,6 +61,23 @@ def toolset(name: str | Toolset, **options: Any) -> list[StructuredTool]:
     return [_tool(tool) for tool in tools.toolset(name, **options)]
 
 
+def sandbox_toolset(template_name: str, **options: Any) -> list[StructuredTool]:
+    """The tools of a sandbox made from this template; options are those of `integration.sandboxes.sandbox_tools`."""
+    return toolset(sandbox_tools(template_name, **options))
+
+
+class _Called(StructuredTool):
+    """What it runs is told which call that is for."""
+
+    def run(self, *args: Any, tool_call_id: str | None = None, **options: Any) -> Any:
+        with called_as(self.name, tool_call_id):
+            return super().run(*args, tool_call_id=tool_call_id, **options)
+
+    async def arun(self, *args: Any, tool_call_id: str | None = None, **options: Any) -> Any:
+        with called_as(self.name, tool_call_id):
+            return await super().arun(*args, tool_call_id=tool_call_id, **options)
+
+
 def _tool(tool: Tool) -> StructuredTool:
     async def call(**arguments: Any) -> str:
         try:
@@ -73,7 +91,7 @@ def _tool(tool: Tool) -> StructuredTool:
         except ToolFailed as failure:
             raise ToolException(str(failure)) from failure
 
-    return StructuredTool(
+    return _Called(
         name=tool.name,
         description=tool.description,
         args_schema=tool.parameters,
@@ -118,4 +136,4 @@ def _read(value: object, messages: Messages) -> list[Loose | object]:
     return [value]
 
 
-__all__ = ["AgentRunConverter", "adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["AgentRunConverter", "TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]

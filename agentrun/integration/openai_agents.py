@@ -28,10 +28,11 @@ from agentrun.events import (
 )
 from agentrun.integration.answers import Answers, Waiting
 from agentrun.integration.named import named
-from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.integration.sandboxes import TemplateType, sandbox_tools
 from agentrun.messages import AgentRequest, Message, Role
 from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
+from agentrun.tools.calling import called_as
 from agentrun.utils.config import Config
 
 try:
@@ -44,6 +45,7 @@ try:
         Runner,
         RunState,
     )
+    from agents.tool_context import ToolContext
 except ImportError as error:
     raise MissingExtra("OpenAI Agents", "openai-agents") from error
 
@@ -61,9 +63,15 @@ def toolset(name: str | Toolset, **options: Any) -> list[FunctionTool]:
     return [_tool(tool) for tool in tools.toolset(name, **options)]
 
 
+def sandbox_toolset(template_name: str, **options: Any) -> list[FunctionTool]:
+    """The tools of a sandbox made from this template; options are those of `integration.sandboxes.sandbox_tools`."""
+    return toolset(sandbox_tools(template_name, **options))
+
+
 def _tool(tool: Tool) -> FunctionTool:
-    async def invoke(_: Any, arguments: str) -> str:
-        return await tool.tell(msgspec.json.decode(arguments or "{}", type=dict[str, Any]))
+    async def invoke(context: ToolContext[Any], arguments: str) -> str:
+        with called_as(tool.name, context.tool_call_id):
+            return await tool.tell(msgspec.json.decode(arguments or "{}", type=dict[str, Any]))
 
     return FunctionTool(tool.name, tool.description, tool.parameters, invoke, strict_json_schema=False)
 
@@ -202,4 +210,4 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
             return part
 
 
-__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]

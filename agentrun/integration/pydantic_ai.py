@@ -18,10 +18,11 @@ from agentrun.errors import MissingExtra
 from agentrun.events import InputRequired, Loose, PartDelta, PartStarted, Usage, reasoning, tool_result
 from agentrun.integration.answers import Answers, Waiting
 from agentrun.integration.named import named
-from agentrun.integration.sandboxes import sandbox_toolset
+from agentrun.integration.sandboxes import TemplateType, sandbox_tools
 from agentrun.messages import AgentRequest, Audio, Image, Message, Role, Text
 from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
+from agentrun.tools.calling import called_as
 from agentrun.utils.config import Config
 
 try:
@@ -31,6 +32,7 @@ try:
         DeferredToolRequests,
         DeferredToolResults,
         ImageUrl,
+        RunContext,
         ToolDenied,
     )
     from pydantic_ai import Tool as AgentTool
@@ -63,12 +65,18 @@ def toolset(name: str | Toolset, **options: Any) -> list[AgentTool[Any]]:
     return [_tool(tool) for tool in tools.toolset(name, **options)]
 
 
+def sandbox_toolset(template_name: str, **options: Any) -> list[AgentTool[Any]]:
+    """The tools of a sandbox made from this template; options are those of `integration.sandboxes.sandbox_tools`."""
+    return toolset(sandbox_tools(template_name, **options))
+
+
 def _tool(tool: Tool) -> AgentTool[Any]:
-    async def call(**arguments: Any) -> str:
-        return await tool.tell(arguments)
+    async def call(context: RunContext[Any], **arguments: Any) -> str:
+        with called_as(tool.name, context.tool_call_id):
+            return await tool.tell(arguments)
 
     kind: Any = AgentTool
-    return kind.from_schema(call, tool.name, tool.description, tool.parameters)
+    return kind.from_schema(call, tool.name, tool.description, tool.parameters, takes_ctx=True)
 
 
 def adapt(agent: object) -> Callback | None:
@@ -237,4 +245,4 @@ def _content(message: Message) -> str | list[Any]:
     return content
 
 
-__all__ = ["adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from agentrun.events import (
     AnyEvent,
     InputRequired,
@@ -23,12 +25,22 @@ from agentrun.utils import ids
 _SAID: tuple[Kind, ...] = ("text", "reasoning", "refusal")  # of these just one is open at a time
 
 
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """What a tool says while it works. Its result, which comes when it is done, says it again."""
+
+    tool: str
+    call_id: (
+        str | None
+    )  # where the framework does not tell, it is the call of this tool that has no result yet
+    text: str
+
+
 class Completer:
     """Feeds a log, event by event. `client_tools` are the tools the request offered: calls of these are the client's."""
 
     __slots__ = (
         "_aliases", "_calls", "_client_tools", "_emit", "_for_client", "_last_call", "_latest", "_names", "_parts",
-        "_reason", "_said", "_unnamed", "_waits_for_human", "ending",
+        "_reason", "_said", "_told", "_unnamed", "_waits_for_human", "ending",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +56,9 @@ class Completer:
         self._aliases: dict[tuple[Kind, str], str] = {}  # the agent's own part id -> call id
         self._latest: dict[Kind, str] = {}  # the open call that an event without any id means
         self._last_call = ""  # what a result without any id is of
+        self._told: dict[
+            str, str | None
+        ] = {}  # by call: what of its result was said early; None: no more is taken
         self._for_client = False
         self._waits_for_human = False
         self._reason: Reason | None = None
@@ -88,6 +103,33 @@ class Completer:
             case _:
                 self._emit(event)
 
+    def tell(self, told: Told) -> None:
+        """Take what a tool says early, if it is known whose call that is: if not, its result will bring it."""
+        call_id = told.call_id or self._unanswered(told.tool)
+        if self.ending is not None or call_id is None:
+            return
+        early = self._told.setdefault(call_id, "" if call_id in self._names else None)
+        if early is not None:
+            part = self._open_call(PartStarted(kind="tool_result", call_id=call_id))
+            self._told[call_id] = early + told.text
+            self._emit(PartDelta(told.text, "tool_result", part, call_id))
+
+    def _unanswered(self, tool: str) -> str | None:
+        of_it = [id for id, name in self._names.items() if name == tool]
+        found = [id for id in of_it if self._told.get(id, "") is not None]
+        return found[0] if len(found) == 1 else None
+
+    def _not_told(self, call_id: str, text: str) -> str:
+        """A piece of a result without what was said early."""
+        early = self._told.get(call_id)
+        if not early:
+            return text
+        if early.startswith(text):
+            self._told[call_id] = early[len(text) :]
+            return ""
+        self._told[call_id] = ""
+        return text[len(early) :] if text.startswith(early) else f"\n{text}"
+
     def finish(self, reason: Reason | None = None) -> RunFinished | RunFailed:
         """The agent came to its end, or was cancelled: close what is open and end well."""
         if self.ending is not None:
@@ -122,6 +164,11 @@ class Completer:
             self._emit(PartDelta(delta.text, delta.kind, self._open_said(delta.kind)))
             return
         call_id = self._call_id(delta)
+        if delta.kind == "tool_result" and self._told:
+            fresh = self._not_told(call_id, delta.text)
+            if not fresh:
+                return
+            delta = PartDelta(fresh, "tool_result", delta.id, call_id)
         part = self._calls.get((delta.kind, call_id))
         if part is None:
             name = self._names.get(call_id)
@@ -201,6 +248,8 @@ class Completer:
     def _close_call(self, kind: Kind, call_id: str, failed: bool = False) -> None:
         self._latest.pop(kind, None)
         part = self._calls.pop((kind, call_id), None)
+        if kind == "tool_result":
+            self._told[call_id] = None
         if part is not None:
             self._emit(PartEnded(part, kind, failed, call_id))
 

@@ -16,10 +16,11 @@ from msgspec import structs
 
 from agentrun.agent import Agent
 from agentrun.errors import AgentRunError
-from agentrun.events import Loose, PartDelta, Reason, RunFailed, RunFinished, RunStarted, Usage
+from agentrun.events import Custom, Loose, PartDelta, Reason, RunFailed, RunFinished, RunStarted, Usage
 from agentrun.ledger import Ledger, Spent, start_listening, stop_listening
 from agentrun.messages import AgentRequest
-from agentrun.run.completer import Completer
+from agentrun.run.artifacts import Artifact
+from agentrun.run.completer import Completer, Told
 from agentrun.run.log import Log
 from agentrun.run.question import Question
 from agentrun.run.worker import on_own_loop
@@ -52,7 +53,7 @@ class _End:
         self.cancelled = cancelled
 
 
-_Item = Loose | _End | Question
+_Item = Loose | Told | _End | Question
 _MARKS = (_End, Question)  # of what is no event
 _IGNORED: deque[_Item] = deque(maxlen=0)
 
@@ -65,7 +66,7 @@ class Run:
     """
 
     __slots__ = (
-        "_cancel_reason", "_completer", "_heir", "_inbox", "_listeners", "_noticed", "_nudged", "_nudged_at", "_runs",
+        "_cancel_reason", "_completer", "_heir", "_inbox", "_listeners", "_noticed", "_nudged", "_nudged_at", "_over", "_runs",
         "_stop", "_stops", "_waiters", "agent", "closing", "created", "ended", "ending", "error", "finished", "first_output",
         "held_up", "id", "ledger", "log", "on_disconnect", "owner", "question", "readers", "request", "request_id", "slowest", "usage",
     )  # fmt: skip
@@ -107,6 +108,7 @@ class Run:
         self._noticed = False  # the server's loop knows that there is something in the inbox
         self._waiters: list[asyncio.Future[None]] | None = None
         self._listeners: tuple[Callable[[], object], ...] = ()
+        self._over: list[Callable[[], object]] | None = None
         self._nudged = False
         self._nudged_at = 0.0
         self._stop: Callable[[], object] | None = None  # cancels the agent's task, where it has one
@@ -170,6 +172,25 @@ class Run:
         if self.ledger is None:
             self.ledger = Ledger()
         self.ledger.spend(spent)
+
+    def keep(self, name: str, media_type: str, data: bytes) -> Artifact | None:
+        """Give what a tool has made a URL, and tell the clients; None if it is too large."""
+        artifact = self._runs.artifacts.add(self.id, name, media_type, data)
+        if artifact is not None:
+            about = {"name": artifact.name, "url": artifact.url, "media_type": media_type, "bytes": len(data)}
+            self.put(Custom("artifact", about))
+        return artifact
+
+    def when_over(self, callback: Callable[[], object]) -> None:
+        """Have it called when the execution is over, in whatever thread; at once if it is. It may be called twice."""
+        self._over = [*(self._over or ()), callback]
+        if self.ended and not self.parked and self._heir is None:
+            self._call_over()
+
+    def _call_over(self) -> None:
+        over, self._over = self._over, None
+        for callback in over or ():
+            callback()
 
     async def _drive(self) -> None:
         """Run the agent in a task of the agents' loop."""
@@ -263,6 +284,9 @@ class Run:
                     end = item
                     self._end(end, completer)
                     break
+                elif isinstance(item, Told):
+                    completer.tell(item)
+                    part = completer.open_text
                 else:
                     if isinstance(item, Usage):
                         self.usage = item if self.usage is None else self.usage + item
@@ -413,6 +437,7 @@ class Run:
             self._park(question)
         else:
             self._unask(question, inbox)
+            self._call_over()
         self._runs.concluded(self)
 
     # --- an execution that outlives its Run
@@ -439,12 +464,14 @@ class Run:
         asker = question.asker
         self._stop = asker.stop_execution
         asker._heir = self
+        self._over = [asker._call_over]
         asker.absorb()
         question.answer(value)
 
     def abandon(self, question: Question) -> None:
         """Nobody will answer: end the execution that this Run has left."""
         self.closing = True
+        self._call_over()
         if self._stop is None:
             question.cancel()
         else:

@@ -14,6 +14,7 @@ from agentrun.agent import Agent
 from agentrun.errors import AgentRunError, Conflict, RateLimited, Unavailable
 from agentrun.events import RunFailed
 from agentrun.messages import AgentRequest
+from agentrun.run.artifacts import Artifacts
 from agentrun.run.parked import Parked
 from agentrun.run.question import Question
 from agentrun.run.run import OnDisconnect, Run
@@ -58,6 +59,7 @@ class Runs:
         self.draining = False
         self._debug = debug
         self._on_end = on_end
+        self.artifacts = Artifacts()
         self.active: dict[str, Run] = {}
         self._kept: dict[str, Run] = {}
         self.parked = Parked(limits.ask_timeout_s, limits.max_runs, _abandon)

@@ -34,6 +34,11 @@ def post(function: Callable[[], object]) -> None:
     _running().call_soon_threadsafe(function)
 
 
+def start(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Have the coroutine run to its end; nobody waits for it."""
+    asyncio.run_coroutine_threadsafe(coroutine, _running())
+
+
 def iterate(stream: AsyncIterable[T]) -> Iterator[T]:
     """The items of an asynchronous stream, one by one."""
     source = aiter(stream)

@@ -12,7 +12,6 @@ from fake_upstream import Answer, FakeUpstream
 from frameworks import BUILDERS, scripted
 from run_agent import events_of, outline
 
-from agentrun.errors import ConfigError
 from agentrun.events import RunFinished, Usage
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -107,10 +106,3 @@ def test_without_the_framework_the_import_says_what_to_install(framework: str):
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", timeout=60)
     assert "is not installed" in run.stderr
     assert f"agentrun[{framework.replace('_', '-')}]" in run.stderr
-
-
-def test_a_sandbox_says_that_there_is_none(framework: str):
-    BUILDERS[framework]("builtin")  # skips where the framework is not installed
-    module = import_module(f"agentrun.integration.{framework}")
-    with pytest.raises(ConfigError, match='There is no sandbox "my-sandbox"'):
-        module.sandbox_toolset("my-sandbox", sandbox_idle_timeout_seconds=300)
