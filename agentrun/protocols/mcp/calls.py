@@ -16,9 +16,11 @@ from agentrun.protocols.mcp.sessions import Session
 from agentrun.protocols.mcp.words import Fields
 from agentrun.protocols.protocol import Desk, Start
 from agentrun.run import Run
+from agentrun.sessions import Turn
 from agentrun.utils.json import dumps
 
 _TEXT = ("text", "refusal")
+_MOST_QUESTIONS = 32  # in one call
 
 
 class Caller(msgspec.Struct):
@@ -41,6 +43,7 @@ class Call:
         self._desk = desk
         self._token: object = words.fields_of(message.params.get("_meta")).get("progressToken")
         self._count = 0
+        self._before: list[Run | Turn] = []  # the Runs of this call that ended with a question
         if message.params.get("name") != tool:
             name = message.params.get("name")
             raise RpcError(INVALID_PARAMS, f"Unknown tool: {name!r}. There is: {tool}.")
@@ -65,10 +68,10 @@ class Call:
             events = run.log.since(0)
             asked = [event for event in events if isinstance(event, InputRequired)]
             if not asked or run.status != "completed":
-                yield words.result(self._id, _result(run, events))
+                yield words.result(self._id, self._result(run, events))
                 return
             if self._caller.modern and self._caller.can_elicit:
-                yield words.result(self._id, words.input_required(asked, run.id))
+                yield words.result(self._id, words.input_required(asked, self._state(run)))
                 return
             session = self._caller.session
             if session is None or not session.can_elicit:
@@ -82,6 +85,7 @@ class Call:
                     answers[key] = await answer
                 finally:
                     session.asked.pop(question, None)
+            self._before.append(run)
             run = await self._start(self._answered(run.id, asked, answers))
 
     async def _followed(self, run: Run) -> AsyncGenerator[Fields]:
@@ -106,12 +110,23 @@ class Call:
                 session.runs.pop(self._id, None)
             run.leave()
 
-    async def _resumed(self, run_id: str, owner: str) -> AgentRequest:
-        turn = await self._desk.conversations.find(run_id, owner)
-        if turn is None or turn.request.protocol != "mcp":
-            raise RpcError(INVALID_PARAMS, "This requestState is not known here.")
-        asked = [event for event in turn.events if isinstance(event, InputRequired)]
-        return self._answered(run_id, asked, words.fields_of(self._params.get("inputResponses")))
+    def _state(self, run: Run) -> str:
+        """What a modern client has to send back: the ids of the call's Runs, which tell only their owner anything."""
+        return ",".join(one.id for one in (*self._before, run))
+
+    async def _resumed(self, state: str, owner: str) -> AgentRequest:
+        for run_id in state.split(",", _MOST_QUESTIONS)[:_MOST_QUESTIONS]:
+            turn = await self._desk.conversations.find(run_id, owner)
+            if turn is None or turn.request.protocol != "mcp":
+                raise RpcError(INVALID_PARAMS, "This requestState is not known here.")
+            self._before.append(turn)
+        turn = self._before[-1]
+        asked = [event for event in _events_of(turn) if isinstance(event, InputRequired)]
+        return self._answered(turn.id, asked, words.fields_of(self._params.get("inputResponses")))
+
+    def _result(self, run: Run, events: Sequence[AnyEvent]) -> Fields:
+        before = "".join(_text(_events_of(one)) for one in self._before)
+        return _result(run, before + _text(events), events)
 
     def _answered(
         self, run_id: str, asked: Sequence[InputRequired], answers: Mapping[str, Any]
@@ -164,13 +179,16 @@ def _text(events: Sequence[AnyEvent]) -> str:
     return "".join(event.text for event in events if isinstance(event, PartDelta) and event.kind in _TEXT)
 
 
-def _result(run: Run, events: Sequence[AnyEvent]) -> Fields:
+def _events_of(run: Run | Turn) -> Sequence[AnyEvent]:
+    return run.events if isinstance(run, Turn) else run.log.since(0)
+
+
+def _result(run: Run, text: str, events: Sequence[AnyEvent]) -> Fields:
     usage = None
     for event in events:
         if isinstance(event, Usage):
             usage = event if usage is None else usage + event
     counted = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else None
-    text = _text(events)
     if isinstance(run.ending, RunFailed):
         text = f"{text}\n{run.ending.message}" if text else run.ending.message
     elif run.status == "cancelled":
