@@ -47,6 +47,7 @@ COMMANDS = {
     "models": Entry("agentrun.cli.models:models", "Say what models there are; ask one."),
     "tools": Entry("agentrun.cli.tools:tools", "Say what tools there are; call one."),
     "sandbox": Entry("agentrun.cli.sandbox:sandbox", "Run code in isolation; look at what runs."),
+    "sessions": Entry("agentrun.cli.sessions:sessions", "Say what is kept of conversations; forget it."),
     "doctor": Entry("agentrun.cli.doctor:doctor", "Say what is here, what is missing and how to get it."),
 }
 
