@@ -59,6 +59,7 @@ def launch_of(version: Version, places: Places, secret: Callable[[SecretRef], st
         limits=wanted.limits,
         health=wanted.health,
         masked=(*wanted.masked, *secrets),
+        preload=can_preload(wanted.command),
     )
 
 
@@ -74,6 +75,15 @@ def command_of(command: tuple[str, ...], language: str, own: Path | None, path: 
         hint = f"Install it: it is what {language} needs." if language != "custom" else "Is it installed?"
         raise ConfigError(f"There is no program {program!r} on this machine.", hint=hint)
     return (found, *arguments)
+
+
+def can_preload(command: tuple[str, ...]) -> bool:
+    """Whether a parent that has loaded things already can become this: Python with a file or a module."""
+    program, *arguments = command
+    if not _PYTHON.fullmatch(program):
+        return False
+    rest = [argument for argument in arguments if argument != "-u"]
+    return bool(rest) and (rest[0].endswith(".py") or (rest[0] == "-m" and len(rest) > 1))
 
 
 def _readable(program: str, own: Path | None) -> tuple[str, ...]:
