@@ -31,6 +31,7 @@ from a2a.utils.errors import (
     TaskNotFoundError,
     UnsupportedOperationError,
 )
+from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.server import AgentRequest
@@ -127,6 +128,7 @@ async def finished(client: Client, task_id: str) -> Task:
         await asyncio.sleep(0.01)
 
 
+@requirement("a2a:stream")
 async def test_a_stream_is_a_task_and_what_becomes_of_it(client):
     frames = await all_of(client.send_message(asked("hi")))
     assert frames[0].task.status.state == TaskState.TASK_STATE_WORKING
@@ -139,12 +141,14 @@ async def test_a_stream_is_a_task_and_what_becomes_of_it(client):
 
 
 @pytest.mark.parametrize("binding", BINDINGS)
+@requirement("a2a:send")
 async def test_a_whole_answer_is_the_task_at_its_end(url, http, binding):
     client = await connect(url, http, binding, streaming=False)
     (frame,) = await all_of(client.send_message(asked("hi")))
     assert text_of(frame.task) == "You said: hi Found."
 
 
+@requirement("a2a:context")
 async def test_a_context_remembers_what_was_said(client):
     first = (await all_of(client.send_message(asked("hi"))))[0].task
     frames = await all_of(client.send_message(asked("history", context_id=first.context_id)))
@@ -161,6 +165,7 @@ async def test_a_context_remembers_what_was_said(client):
     assert ([task.id for task in rest.tasks], rest.next_page_token) == ([first.id], "")
 
 
+@requirement("a2a:input_required")
 async def test_an_agent_that_asks_makes_a_task_that_waits(client):
     frames = await all_of(client.send_message(asked("ask")))
     status = frames[-1].status_update.status
@@ -175,6 +180,7 @@ async def test_an_agent_that_asks_makes_a_task_that_waits(client):
         await all_of(client.send_message(asked("more", task_id=task_id)))
 
 
+@requirement("a2a:resume")
 async def test_an_execution_that_waits_goes_on_with_the_answer_or_is_cancelled(client):
     first = (await all_of(client.send_message(asked("wait"))))[0].task
     answered = await all_of(client.send_message(asked("true", task_id=first.id)))
@@ -188,6 +194,7 @@ async def test_an_execution_that_waits_goes_on_with_the_answer_or_is_cancelled(c
         await all_of(client.send_message(asked("true", task_id=second.id)))
 
 
+@requirement("a2a:failure")
 async def test_a_failure_is_a_failed_task(client):
     frames = await all_of(client.send_message(asked("fail")))
     status = frames[-1].status_update.status
@@ -197,6 +204,7 @@ async def test_a_failure_is_a_failed_task(client):
 
 
 @pytest.mark.parametrize("binding", BINDINGS)
+@requirement("a2a:life")
 async def test_a_task_outlives_who_asked_for_it_is_followed_and_stopped(url, http, agent, binding):
     agent.closed.clear()
     client = await connect(url, http, binding, streaming=False)
@@ -219,6 +227,7 @@ async def test_a_task_outlives_who_asked_for_it_is_followed_and_stopped(url, htt
         await all_of(follower.subscribe(SubscribeToTaskRequest(id=begun.task.id)))
 
 
+@requirement("a2a:disconnect")
 async def test_a_stream_that_breaks_off_leaves_its_task_going(client):
     stream = client.send_message(asked("forever"))
     first = await anext(stream)
@@ -229,6 +238,7 @@ async def test_a_stream_that_breaks_off_leaves_its_task_going(client):
     assert (await finished(client, first.task.id)).status.state == TaskState.TASK_STATE_CANCELED
 
 
+@requirement("a2a:errors")
 async def test_what_is_not_there_and_what_is_not_offered_are_a2as_own_errors(client):
     with pytest.raises(TaskNotFoundError):
         await client.get_task(GetTaskRequest(id="run_nothing"))
@@ -270,6 +280,7 @@ HI = {"message": {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "hi"
         ),
     ],
 )
+@requirement("a2a:numbers")
 def test_what_is_wrong_has_the_specifications_number(url, method, params, number):
     assert rpc(url, method, params)["error"]["code"] == number
 
@@ -288,11 +299,13 @@ def test_what_is_no_json_rpc_is_said_to_be_none(url):
     assert numbers == [-32700, -32600, -32600, -32600]
 
 
+@requirement("a2a:version")
 def test_another_version_is_refused(url):
     assert rpc(url, "SendMessage", HI, **{"a2a-version": "2.0"})["error"]["code"] == -32009
     assert "result" in rpc(url, "SendMessage", HI, **{"a2a-version": "1.1"})
 
 
+@requirement("a2a:version:old")
 def test_clients_of_0_3_are_answered_in_its_words(url):
     message = {"kind": "message", "messageId": "1", "role": "user", "parts": [{"kind": "text", "text": "hi"}]}
     task = rpc(url, "message/send", {"message": message})["result"]
@@ -301,6 +314,7 @@ def test_clients_of_0_3_are_answered_in_its_words(url):
     assert rpc(url, "tasks/get", {"id": task["id"]})["result"]["kind"] == "task"
 
 
+@requirement("a2a:owner")
 def test_another_callers_task_is_not_there(serve, agent):
     url = serve(agent, api_keys=["one", "two"])
     task = rpc(url, "SendMessage", HI, authorization="Bearer one")["result"]["task"]
@@ -310,6 +324,7 @@ def test_another_callers_task_is_not_there(serve, agent):
     assert (answer.status_code, answer.json()["jsonrpc"]) == (401, "2.0")
 
 
+@requirement("a2a:card")
 def test_the_card_says_where_the_caller_found_the_agent_and_what_key_it_needs(serve, agent):
     url = serve(agent, api_keys=["one"])
     card = httpx.get(f"{url}/.well-known/agent-card.json").json()
@@ -323,6 +338,7 @@ def test_the_card_says_where_the_caller_found_the_agent_and_what_key_it_needs(se
     assert card["url"].endswith(":9000/a2a")
 
 
+@requirement("a2a:javascript")
 def test_javascripts_client_reads_the_same(url, node):
     seen = node("a2a.mjs", url)
     assert seen["card"]["name"] == "agentrun"

