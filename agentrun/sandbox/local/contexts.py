@@ -8,7 +8,6 @@ import os
 import shlex
 import signal
 import socket
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,16 +15,14 @@ from typing import Any
 import msgspec
 
 from agentrun.errors import AgentRunError, SandboxTimeout
-from agentrun.sandbox.clip import Clip
 from agentrun.sandbox.local import pipes
+from agentrun.sandbox.local.cell import Cell
 from agentrun.sandbox.local.channel import Channel
 from agentrun.sandbox.local.requests import Requests
-from agentrun.sandbox.values import CodeError, ContextInfo, Execution, OnOutput, Result, Stderr, Stdout
+from agentrun.sandbox.values import CodeError, ContextInfo, Execution, OnOutput
 
 _GRACE_S = 2.0
 _DEATH_S = 10.0
-_MOST_RESULTS = 1000
-_MOST_RESULT_BYTES = 64 << 20
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -45,55 +42,6 @@ class _Said(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_Said).decode
 
 
-class _Cell:
-    """A piece of code while it runs."""
-
-    def __init__(self, id: int, limit: int, on_output: OnOutput | None) -> None:
-        self.id = id
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.clips = {1: Clip(limit), 2: Clip(limit)}
-        self.results: list[Result] = []
-        self.result_bytes = 0
-        self.dropped_results = False
-        self.error: CodeError | None = None
-        self.count = 0
-        self.state_lost = False
-        self._on_output = on_output
-        self._begun_s = time.monotonic()
-
-    def printed(self, number: int, data: bytes) -> None:
-        text = self.clips[number].add(data)
-        if text and self._on_output is not None:
-            self._on_output(Stdout(text) if number == 1 else Stderr(text))
-
-    def shown(self, data: Mapping[str, Any], main: bool, size: int) -> None:
-        self.result_bytes += size
-        if len(self.results) >= _MOST_RESULTS or self.result_bytes > _MOST_RESULT_BYTES:
-            self.dropped_results = True
-            return
-        result = Result(data, main)
-        self.results.append(result)
-        if self._on_output is not None:
-            self._on_output(result)
-
-    def end(self, error: CodeError | None = None) -> None:
-        self.error = error or self.error
-        if not self.over.done():
-            self.over.set_result(None)
-
-    def execution(self) -> Execution:
-        return Execution(
-            self.clips[1].text(),
-            self.clips[2].text(),
-            tuple(self.results),
-            self.error,
-            self.count,
-            self.dropped_results or any(clip.cut for clip in self.clips.values()),
-            self.state_lost,
-            time.monotonic() - self._begun_s,
-        )
-
-
 class LocalContext(ABC):
     """One process in the sandbox. When it dies its successor takes over its id, with empty hands."""
 
@@ -107,7 +55,7 @@ class LocalContext(ABC):
         self._output_bytes = output_bytes
         self._ids = itertools.count(1)
         self._turn = asyncio.Lock()
-        self._cell: _Cell | None = None
+        self._cell: Cell | None = None
         self._taps: list[pipes.Tap] = []
         self._gone = asyncio.Event()
 
@@ -152,7 +100,7 @@ class LocalContext(ABC):
         """Make the way in; gives the ends that are the context's."""
 
     @abstractmethod
-    def _begin(self, cell: _Cell, code: str, env: Mapping[str, str]) -> None:
+    def _begin(self, cell: Cell, code: str, env: Mapping[str, str]) -> None:
         """Hand the code over."""
 
     @abstractmethod
@@ -177,7 +125,7 @@ class LocalContext(ABC):
         async with self._turn:
             if self._gone.is_set():
                 await self.open()
-            cell = self._cell = _Cell(next(self._ids), self._output_bytes, on_output)
+            cell = self._cell = Cell(next(self._ids), self._output_bytes, on_output)
             for tap in self._taps:
                 tap.go_on()
             try:
@@ -195,7 +143,7 @@ class LocalContext(ABC):
                     tap.pause()
             return cell.execution()
 
-    async def _stop(self, cell: _Cell) -> None:
+    async def _stop(self, cell: Cell) -> None:
         """Interrupt it; if it does not listen, end the process."""
         await self.interrupt()
         done, _ = await asyncio.wait({cell.over}, timeout=_GRACE_S)
@@ -260,7 +208,7 @@ class WiredContext(LocalContext):
             channel, self._channel = self._channel, None
             channel.close()
 
-    def _begin(self, cell: _Cell, code: str, env: Mapping[str, str]) -> None:
+    def _begin(self, cell: Cell, code: str, env: Mapping[str, str]) -> None:
         assert self._channel is not None
         self._channel.send({"do": "run", "id": cell.id, "code": code, "env": env})
 
@@ -329,7 +277,7 @@ class BashContext(LocalContext):
         assert self._ready is not None
         await asyncio.wait_for(self._ready, 10)
 
-    def _begin(self, cell: _Cell, code: str, env: Mapping[str, str]) -> None:
+    def _begin(self, cell: Cell, code: str, env: Mapping[str, str]) -> None:
         words = " ".join(f"{name}={shlex.quote(value)}" for name, value in env.items())
         line = f"{words} eval {shlex.quote(code)} </dev/null\n"
         self._writing = asyncio.ensure_future(self._write(line.encode()))
@@ -363,7 +311,7 @@ def make(info: ContextInfo, requests: Requests, env: Mapping[str, str], output_b
     return kind(info, requests, env, output_bytes)
 
 
-def _traceback_of(cell: _Cell) -> str:
+def _traceback_of(cell: Cell) -> str:
     return cell.error.traceback if cell.error is not None else ""
 
 

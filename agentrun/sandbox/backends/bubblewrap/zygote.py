@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import array
 import asyncio
 import compileall
-import fcntl
 import os
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -27,6 +24,7 @@ from agentrun.sandbox import guest
 from agentrun.sandbox.backend import Mount
 from agentrun.sandbox.backends.bubblewrap import interpreters, needs, stage, world
 from agentrun.sandbox.backends.bubblewrap.cgroups import Group, hierarchies
+from agentrun.sandbox.backends.bubblewrap.handshake import Said, first_word, listener_of, tell_pid
 from agentrun.sandbox.backends.bubblewrap.world import Interpreter, World
 from agentrun.sandbox.local.box import Guest
 from agentrun.sandbox.local.channel import Channel
@@ -37,10 +35,8 @@ from agentrun.utils import portal
 _BOOT_S = 60.0
 _SPAWN_S = 20.0
 _FIRST_RESERVED_UID, _RESERVED = 200_000, 100_000
-_PASS_CREDENTIALS, _CREDENTIALS = 16, 2
 _NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup-try")
 _WITH_BROWSER = (TemplateType.BROWSER, TemplateType.AIO)
-_LENGTH = struct.Struct("<I")
 _START = (
     "import importlib.util as u, sys;"
     "s = u.spec_from_file_location('agentrun_guest', sys.argv[1] + '/__init__.py', submodule_search_locations=[sys.argv[1]]);"
@@ -48,13 +44,6 @@ _START = (
     "from agentrun_guest.zygote import main;"
     "import json; main(int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4]), sys.argv[5] == 'flat')"
 )
-
-
-class _Said(msgspec.Struct, frozen=True):
-    event: str
-    what: str = ""
-    landlock: int = 0
-    refused: bool = False
 
 
 class NoNesting(SandboxUnavailable):
@@ -150,7 +139,7 @@ class Zygote:
                 os.close(one)
 
     def _heard(self, body: bytes) -> None:
-        said = msgspec.json.decode(body, type=_Said)
+        said = msgspec.json.decode(body, type=Said)
         if not self._ready.done():
             self._ready.set_result(
                 "" if said.event == "ready" else f"The template's preload failed: {said.what}."
@@ -176,7 +165,7 @@ class Zygote:
         group: Group | None = None
         self.sandboxes += 1
         try:
-            ours.setsockopt(socket.SOL_SOCKET, _PASS_CREDENTIALS, 1)
+            tell_pid(ours)
             writable = [mount.target for mount in self.world.mounts if mount.writable]
             self._channel.send(
                 {
@@ -188,11 +177,11 @@ class Zygote:
                 [theirs.detach()],
             )
             group = Group(limits)  # while it is being set up
-            pid, said, descriptors = await asyncio.wait_for(_first_word(ours), _SPAWN_S)
+            pid, said, descriptors = await asyncio.wait_for(first_word(ours), _SPAWN_S)
             if said.event != "ready":
                 refused = NoNesting if said.refused else SandboxUnavailable
                 raise refused(f"The sandbox could not be set up: {said.what}.")
-            listener = _checked_listener(descriptors) if listen else None
+            listener = listener_of(descriptors) if listen else None
             group.add(pid)
             pidfd = os.pidfd_open(pid)
         except BaseException as error:
@@ -318,37 +307,3 @@ def _held(group: Group, landlock: int, flat: bool) -> dict[str, str]:
         "network": "none but its own loopback device",
         "landlock": f"version {landlock}" if landlock else "not in this kernel",
     }
-
-
-async def _first_word(end: socket.socket) -> tuple[int, _Said, list[int]]:
-    """Who is there, by the kernel's word, and what it says."""
-    end.setblocking(False)
-    loop = asyncio.get_running_loop()
-    data, pid = b"", 0
-    descriptors: list[int] = []
-    space = socket.CMSG_SPACE(12) + socket.CMSG_SPACE(4 * 4)
-    while True:
-        ready: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(end.fileno(), lambda ready=ready: ready.done() or ready.set_result(None))
-        try:
-            await ready
-        finally:
-            loop.remove_reader(end.fileno())
-        piece, notes, _, _ = end.recvmsg(1 << 16, space)
-        for _, kind, note in notes:
-            if kind == _CREDENTIALS:
-                pid = struct.unpack("=iII", note)[0]
-            elif kind == socket.SCM_RIGHTS:
-                descriptors += array.array("i", note[: len(note) - len(note) % 4])
-        data += piece
-        if not piece or len(data) > 1 << 16:
-            raise SandboxUnavailable("The sandbox ended while it was set up.")
-        if len(data) >= _LENGTH.size and len(data) == _LENGTH.size + _LENGTH.unpack_from(data)[0]:
-            return pid, msgspec.json.decode(data[_LENGTH.size :], type=_Said), descriptors
-
-
-def _checked_listener(descriptors: list[int]) -> socket.socket:
-    listener = socket.socket(fileno=descriptors[0])
-    fcntl.fcntl(listener, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
-    listener.setblocking(False)
-    return listener
