@@ -194,6 +194,15 @@ async def test_why_it_ended_is_told(local, launch, ended, command, reason):
     assert (one.reason, one.asked) == (reason, False)
 
 
+async def test_its_last_words_are_there_when_its_end_is_told(local, launch, ended, tmp_path):
+    await local.open(ended.put_nowait)
+    for number in range(5):
+        one = structs.replace(launch, instance=f"c-{number}", command=("sh", "-c", "echo why; exit 3"))
+        await local.start(one)
+        assert (await next_of(ended)).reason == "exited with 3"
+        assert _said_by(tmp_path, f"c-{number}") == ["why"]
+
+
 async def test_one_that_does_not_end_is_made_to(local, launch, ended, tmp_path):
     await local.open(ended.put_nowait)
     deaf = ("sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done")

@@ -18,12 +18,12 @@ from agentrun.platform.drivers.keeper.child import environment
 from agentrun.platform.drivers.keeper.limits import Cgroup, Cgroups
 from agentrun.platform.drivers.keeper.orphans import end_marked, tree
 from agentrun.platform.drivers.keeper.parents import Parents
+from agentrun.platform.drivers.keeper.pipe import Pipe
 from agentrun.platform.drivers.keeper.spawn import SpawnFailed, end_group, hold_port, spawn
 from agentrun.platform.drivers.keeper.wire import MARK
 from agentrun.platform.logs.output import Output
 from agentrun.platform.logs.segments import Writer
 
-_READ = 65_536
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1_048_576
 _ID = "AGENTRUN_INSTANCE_ID"
 
@@ -31,11 +31,14 @@ _ID = "AGENTRUN_INSTANCE_ID"
 class Kept:
     """An instance: its leader, what it prints, its port and its limits."""
 
-    def __init__(self, launch: Launch, handle: Handle, place: socket.socket, cgroup: Cgroup | None) -> None:
+    def __init__(
+        self, launch: Launch, handle: Handle, place: socket.socket, cgroup: Cgroup | None, pipe: Pipe
+    ) -> None:
         self.launch = launch
         self.handle = handle
         self.place = place
         self.cgroup = cgroup
+        self.pipe = pipe
         self.kill_at: float | None = None  # it was asked to end
         self.reason = ""
         self.on_end: list[Callable[[], None]] = []
@@ -100,8 +103,8 @@ class Keeper:
             structs.replace(launch, environment={}),
             "cgroup" if cgroup is not None else "rlimit",
         )
-        self._kept[launch.instance] = Kept(launch, handle, place, cgroup)
-        self._listen(launch, taken)
+        pipe = self._listen(launch, taken)
+        self._kept[launch.instance] = Kept(launch, handle, place, cgroup, pipe)
         return handle
 
     def stop(self, instance: str, grace_s: float, done: Callable[[], None]) -> None:
@@ -166,28 +169,18 @@ class Keeper:
         if one.cgroup is not None:
             one.cgroup.remove()
         one.place.close()
+        one.pipe.drain()  # before anyone is told, so that its last words are there to be read
+        one.pipe.close()
         for done in one.on_end:
             done()
         self._tell(Ended(instance, reason, asked=one.kill_at is not None))
 
-    def _listen(self, launch: Launch, pipe: int) -> None:
+    def _listen(self, launch: Launch, pipe: int) -> Pipe:
         writer = self._writers.get(launch.log)
         if writer is None:
             writer = self._writers[launch.log] = Writer(Path(launch.log))
         secrets = [launch.environment[name] for name in launch.masked if name in launch.environment]
-        output = Output(launch.instance, writer, secrets)
-        os.set_blocking(pipe, False)
-
-        def take() -> None:
-            with suppress(BlockingIOError):
-                data = os.read(pipe, _READ)
-                output.take(data)
-                if not data:
-                    output.end()
-                    self._selector.unregister(pipe)
-                    os.close(pipe)
-
-        self._selector.register(pipe, selectors.EVENT_READ, take)
+        return Pipe(pipe, Output(launch.instance, writer, secrets), self._selector)
 
     def _watch_memory(self, one: Kept) -> None:
         pages = 0

@@ -98,7 +98,9 @@ class Parents:
 
     def _hear(self, version: str) -> None:
         """It is ready, or has ended."""
-        parent = self._parents[version]
+        parent = self._parents.get(version)
+        if parent is None:  # ended since the selector spoke
+            return
         try:
             said = parent.line.recv(1)
         except OSError:

@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -76,10 +77,10 @@ class Program:
         try:
             while not (self._leaving and not self._keeper.handles):
                 for key, _ in self._selector.select(_TICK_S):
-                    key.data()
+                    _attempt(key.data)
                 if time.monotonic() - ticked >= _TICK_S:
                     ticked = time.monotonic()
-                    self._keeper.tick()
+                    _attempt(self._keeper.tick)
                     self._leave_when_alone(ticked)
         finally:
             self._path.unlink(missing_ok=True)
@@ -173,6 +174,14 @@ class Program:
         if self._clients.pop(client, None) is not None:
             self._selector.unregister(client)
             client.close()
+
+
+def _attempt(step: Callable[[], None]) -> None:
+    """What goes wrong with one instance must not end all the others."""
+    try:
+        step()
+    except Exception:
+        traceback.print_exc()
 
 
 def _listen(path: Path) -> socket.socket:
