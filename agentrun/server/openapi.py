@@ -77,7 +77,7 @@ def of_resources(resources: Sequence[Resource], *, secured: bool) -> dict[str, A
         method = resource.method.lower()
         operation = _operation(path, method, resource.summary, secured=secured and resource.secured)
         operation["parameters"] = _parameters(path)
-        media_type = "text/event-stream" if resource.streams else "application/json"
+        media_type = resource.media_type or ("text/event-stream" if resource.streams else "application/json")
         operation["responses"] = {
             str(resource.status): _content(resource.summary, {media_type: schemas[resource.answer]}),
             "4XX": _error(schemas[ErrorAnswer]),

@@ -23,6 +23,12 @@ from agentrun.server.pipe import AsgiPipe
 from agentrun.utils.json import dumps
 
 Handler = Callable[[Request], Awaitable[Any]]
+# An artifact is what code nobody trusts has made: a browser may show it, but run nothing that is in it.
+_SHOWN = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
+_UNTRUSTED = {
+    "content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+    "x-content-type-options": "nosniff",
+}
 
 
 class Health(msgspec.Struct):
@@ -72,6 +78,7 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "GET"
     status: int = 200
     streams: bool = False
+    media_type: str | None = None  # of what is no JSON
     secured: bool = True
 
 
@@ -130,6 +137,13 @@ class Resources:
                 answer=AnyEvent,  # type: ignore[arg-type]
                 streams=True,
             ),
+            Resource(
+                path=f"{run}/artifacts/{{name}}",
+                handler=self._artifact,
+                summary="What a tool of a Run has made, such as a plot",
+                answer=bytes,
+                media_type="application/octet-stream",
+            ),
         ]
         for prefix in prefixes:
             self.table += [
@@ -178,6 +192,17 @@ class Resources:
         run = self._find(request)
         last = request.headers.get("last-event-id") or request.query_params.get("after") or "-1"
         return EventStream(run, index_of(last, "after"))
+
+    async def _artifact(self, request: Request) -> Response:
+        run, name = self._find(request), request.path_params["name"]
+        artifact = self._runs.artifacts.get(run.id, name)
+        if artifact is None:
+            raise NotFound(
+                f"{run.id} has no artifact {name!r}.", hint="They are kept for a while, in memory."
+            )
+        shown = artifact.media_type in _SHOWN
+        headers = {**_UNTRUSTED, "content-disposition": "inline" if shown else "attachment"}
+        return Response(artifact.data, 200, headers, artifact.media_type)
 
     def _find(self, request: Request) -> Run:
         run_id: str = request.path_params["run_id"]
