@@ -33,22 +33,26 @@ class DatabaseThread:
         self._open = open_database
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
         self._database: Database | None = None
 
     def do(self, work: Callable[[Database], T], *, writes: bool = False) -> asyncio.Future[T]:
-        """Have it done after all that was asked for before."""
+        """Have it done after all that was asked for before. Any loop may ask."""
         job = _Job(work, writes)
-        self._jobs.put(job)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
-            self._thread.start()
+        with self._starting:
+            self._jobs.put(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+                self._thread.start()
         return asyncio.wrap_future(job.done)
 
     async def close(self) -> None:
         """Do what was asked for, and give the database back."""
-        thread, self._thread = self._thread, None
+        with self._starting:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._jobs.put(None)
         if thread is not None:
-            self._jobs.put(None)
             await asyncio.to_thread(thread.join)
 
     def _serve(self) -> None:

@@ -59,16 +59,16 @@ class SqlStore:
 
         await self._thread.do(put_all, writes=True)
 
-    async def notes(self, scope: Scope, kind: str, session_id: str | None = None) -> Sequence[Note]:
-        where, values = _of_notes(scope, kind, session_id)
+    async def notes(
+        self, scope: Scope, kind: str, session_id: str | None = None, id: str | None = None
+    ) -> Sequence[Note]:
+        where, values = _of_notes(scope, kind, session_id, id)
         return await self._thread.do(lambda database: rows.select_notes(database, where, *values))
 
     async def delete_notes(
         self, scope: Scope, kind: str, session_id: str | None = None, id: str | None = None
     ) -> int:
-        where, values = _of_notes(scope, kind, session_id)
-        if id is not None:
-            where, values = f"{where} AND id = ?", (*values, id)
+        where, values = _of_notes(scope, kind, session_id, id)
         return await self._delete("note", where, *values)
 
     async def close(self) -> None:
@@ -115,9 +115,12 @@ class SqlStore:
         return len(await self._thread.do(lambda database: database.execute(sql, *values), writes=True))
 
 
-def _of_notes(scope: Scope, kind: str, session_id: str | None) -> tuple[str, tuple[str, ...]]:
+def _of_notes(scope: Scope, kind: str, session_id: str | None, id: str | None) -> tuple[str, tuple[str, ...]]:
     where, values = f"{rows.SCOPE} AND kind = ?", (*rows.scope_values(scope), kind)
-    return (where, values) if session_id is None else (f"{where} AND session_id = ?", (*values, session_id))
+    for column, value in (("session_id", session_id), ("id", id)):
+        if value is not None:
+            where, values = f"{where} AND {column} = ?", (*values, value)
+    return where, values
 
 
 def _prepare(database: Database) -> None:

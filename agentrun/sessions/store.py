@@ -67,7 +67,9 @@ class Store(Shape):
         """Keep notes; of one scope, session, kind and id there is one, the last."""
         ...
 
-    async def notes(self, scope: Scope, kind: str, session_id: str | None = None) -> Sequence[Note]:
+    async def notes(
+        self, scope: Scope, kind: str, session_id: str | None = None, id: str | None = None
+    ) -> Sequence[Note]:
         """The notes of a kind, of one session or of all in the scope, in the order of their creation."""
         ...
 

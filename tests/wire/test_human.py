@@ -55,3 +55,20 @@ def test_without_a_session_the_completion_or_the_question_is_named(serve: Callab
     assert chat(url, "Joe", resume=asked["id"]).choices[0].message.content == "Hello Joe."
     with pytest.raises(openai.ConflictError, match="not open any more"):
         chat(url, "Joe", resume=asked["id"])
+
+
+def test_a_graphs_thread_is_of_its_user_alone(serve: Callable[..., str]):
+    from integration.test_kept import asking
+
+    from agentrun.integration.langgraph_checkpoint import Checkpointer
+    from agentrun.sessions import MemoryStore
+
+    url = serve(asking(Checkpointer(MemoryStore())))
+
+    def say(user: str, text: str) -> str:
+        return chat(url, text, session_id="s", user=user).choices[0].message.content
+
+    assert say("alice", "hi") == "Sure?"
+    assert say("bob", "yes") == "Sure?"
+    assert say("alice", "yes") == "You said yes after 1."
+    assert say("bob", "no") == "You said no after 1."
