@@ -349,8 +349,8 @@ async def test_an_instance_of_a_preloaded_parent_is_like_any_other(local, launch
         forked = await local.start(structs.replace(ahead, instance=f"c-{number}"))
         if _is_forked(forked.pid):
             break
-        await asyncio.sleep(0.1)
         await local.stop(forked.id, grace_s=0)
+        await asyncio.sleep(1)  # trying costs time that the parent needs
     await until(lambda: len(_said_by(tmp_path, forked.id)) == 3)
     ours, theirs = (_said_by(tmp_path, handle.id) for handle in (forked, fresh))
     assert ours[0] == "argv ['main.py', 'x'] __main__ [redacted] True"
