@@ -121,6 +121,17 @@ def _lock(where: Home) -> int:
     return fd
 
 
+def _end_without_folder(where: Home, stop: Callable[[bool], None]) -> Callable[[], None]:
+    """Who removes the platform's folder wants none."""
+
+    def look() -> None:
+        if not where.lock.exists():
+            _log.warning("%s is gone", where.folder)
+            stop(True)
+
+    return look
+
+
 async def _begin(
     where: Home, stack: AsyncExitStack, stop: Callable[[bool], None], end: asyncio.Future[bool]
 ) -> str:
@@ -154,7 +165,7 @@ async def _begin(
     await core.refresh()
     await _listen(core, gateway, where.gateway)
     stack.push_async_callback(lambda: gateway.close(_GRACE_S))
-    await stack.enter_async_context(_ticking(core))
+    await stack.enter_async_context(_ticking(core, _end_without_folder(where, stop)))
     reached = await asyncio.to_thread(_open_to_others, where)
     control = Control(core, logs, _status(where, core, reached), stop)
     await stack.enter_async_context(_serving(control, guard.of_socket(where.new_key()), _unix(where.socket)))
@@ -182,10 +193,11 @@ def _url(host: str, port: int) -> str:
 
 
 @asynccontextmanager
-async def _ticking(core: Core) -> AsyncGenerator[None]:
+async def _ticking(core: Core, look: Callable[[], object]) -> AsyncGenerator[None]:
     async def tick() -> None:
         while True:
             await asyncio.sleep(_TICK_S)
+            look()
             if core.warm or core.snapshot.rollouts or core.is_stale:
                 try:
                     await releases.watch(core)

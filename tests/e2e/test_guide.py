@@ -330,11 +330,12 @@ def test_logs_are_followed_as_they_come(machine: Machine):
     machine.run("init shop --template blank")
     machine.enter("shop")
     url = machine.json("deploy")["agent"]["url"]
+    before = httpx.get(f"{url}/nowhere").headers["x-request-id"]
     with subprocess.Popen(
         [AGENTRUN, "logs", "--tail", "--json"], cwd=machine.folder, stdout=subprocess.PIPE, encoding="utf-8"
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline(), "what the instance printed at its start"
+        assert any(json.loads(line).get("requestId") == before for line in process.stdout)
         answered = httpx.get(f"{url}/nowhere")
         for line in process.stdout:
             if answered.headers["x-request-id"] == json.loads(line).get("requestId"):

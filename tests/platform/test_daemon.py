@@ -226,6 +226,18 @@ def test_it_stops_when_it_is_asked_and_gives_its_lock_back(tmp_path: Path):
     assert not Path(f"/proc/{instance.pid}").exists()
 
 
+def test_it_ends_with_its_folder(tmp_path: Path):
+    daemon = Daemon(tmp_path / "platform")
+    daemon.deploy(tmp_path / "code", "one")
+    (instance,) = daemon.client.instances("shop")
+    ends = [os.pidfd_open(pid) for pid in (daemon.pid, instance.pid)]
+    shutil.rmtree(tmp_path / "platform")
+    for end in ends:
+        assert select.select([end], [], [], PATIENCE_S)[0]
+        os.close(end)
+    daemon.client.close()
+
+
 @pytest.fixture
 def remote(start: Start) -> tuple[Daemon, str]:
     """A daemon whose control API is on loopback as well."""
