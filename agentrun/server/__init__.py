@@ -4,9 +4,15 @@ from agentrun.agent_event import AgentEvent, AgentResult, EventType
 from agentrun.messages import AgentRequest, Message, Tool, ToolCall
 from agentrun.messages import Role as MessageRole
 from agentrun.server.server import AgentRunServer
-from agentrun.server.server_config import OpenAIProtocolConfig, ProtocolConfig, ServerConfig
+from agentrun.server.server_config import (
+    AGUIProtocolConfig,
+    OpenAIProtocolConfig,
+    ProtocolConfig,
+    ServerConfig,
+)
 
 __all__ = [
+    "AGUIProtocolConfig",
     "AgentEvent",
     "AgentRequest",
     "AgentResult",

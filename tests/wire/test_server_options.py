@@ -19,7 +19,7 @@ from agentrun.errors import AgentRunError, ConfigError
 from agentrun.events import AnyEvent, PartDelta
 from agentrun.messages import AgentRequest, Message, Role
 from agentrun.protocols import Ask, Call, Route
-from agentrun.server import AgentRunServer, OpenAIProtocolConfig, ServerConfig
+from agentrun.server import AgentRunServer, AGUIProtocolConfig, OpenAIProtocolConfig, ServerConfig
 from agentrun.utils.lazy import load
 
 ASK = {"messages": [{"role": "user", "content": "one two"}]}
@@ -192,6 +192,16 @@ def test_the_original_sdks_config_is_understood(serve_app):
     off = ServerConfig(openai=OpenAIProtocolConfig(enable=False))
     gone = serve_app(AgentRunServer(invoke_agent=echo, config=off).app)
     assert httpx.post(f"{gone}/openai/v1/chat/completions", json=ASK).status_code == 404
+
+
+def test_the_original_sdks_ag_ui_config_is_understood(serve_app):
+    body = {"messages": [{"id": "1", "role": "user", "content": "hi"}]}
+    for agui, status in ((AGUIProtocolConfig(), 200), (AGUIProtocolConfig(enable=False), 404)):
+        url = serve_app(AgentRunServer(invoke_agent=echo, config=ServerConfig(agui=agui)).app)
+        assert httpx.post(f"{url}/ag-ui/agent", json=body).status_code == status
+        assert httpx.post(f"{url}/v1/chat/completions", json=ASK).status_code == 200
+    with pytest.raises(ConfigError, match="AG-UI is at /ag-ui/agent"):
+        AgentRunServer(invoke_agent=echo, config=ServerConfig(agui=AGUIProtocolConfig(prefix="/mine")))
 
 
 def test_a_setting_nobody_knows_is_refused_with_the_nearest():
