@@ -46,6 +46,8 @@ class Agent:
                     yield events.tool_call("get_time", {"tz": "UTC"}, call_id="c1")
             case "delete":
                 yield events.InputRequired("Delete it?", "q1")
+            case "ask":
+                yield "I do." if await request.ask("Shall I?", bool) else "I do not."
             case "refused":
                 raise RequestError("This is not allowed.", param="messages")
             case "fail":
@@ -155,6 +157,21 @@ def test_the_agents_own_tools_are_no_calls(client, agent):
 def test_a_question_to_a_human_is_text(client):
     answer = client.messages.create(**asking("delete"))
     assert (answer.content[0].text, answer.stop_reason) == ("Delete it?", "end_turn")
+
+
+@requirement("messages:questions")
+def test_an_agent_that_waits_goes_on_with_what_is_said_next(client, agent):
+    of_session = client.with_options(default_headers={"x-session-id": "s1"})
+    first = of_session.messages.create(**asking("ask"))
+    assert first.content[0].text == "Shall I?"
+    history = [
+        {"role": "user", "content": "ask"},
+        {"role": "assistant", "content": "Shall I?"},
+        {"role": "user", "content": "yes"},
+    ]
+    second = of_session.messages.create(model="m", max_tokens=9, messages=history)
+    assert second.content[0].text == "I do."
+    assert len(agent.asked) == 1
 
 
 @requirement("messages:system", "messages:input")

@@ -61,6 +61,9 @@ class Agent:
                 else:
                     yield events.tool_call("delete", {"id": 1}, call_id="a1")
                     yield events.InputRequired("Delete it?", "q_1", call_id="a1")
+            case "ask" | "yes":
+                agreed = await request.ask("Shall I?", bool)
+                yield "I do." if agreed else "I do not."
             case "wait":
                 yield "half"
                 await asyncio.to_thread(self.go.wait, 30)
@@ -349,6 +352,19 @@ def test_the_answer_reaches_the_agent_under_its_own_id(client, agent):
     assert agent.asked[-1].extra["resume"] == [
         {"interruptId": "q_1", "status": "resolved", "payload": {"approved": False, "reason": "no"}}
     ]
+
+
+@requirement("responses:approval")
+def test_an_agent_that_waits_goes_on_with_the_answer(client, agent):
+    for given, said in ((True, "I do."), (False, "I do not."), ("yes", "I do.")):
+        first = create(client, "ask")
+        asked = first.output[-1]
+        assert (first.status, asked.prompt) == ("completed", "Shall I?")
+        assert asked.to_dict()["schema"] == {"type": "boolean"}
+        if isinstance(given, bool):
+            given = [{"type": "mcp_approval_response", "approval_request_id": asked.id, "approve": given}]
+        assert create(client, given, previous_response_id=first.id).output_text == said
+    assert len(agent.asked) == 3  # the answers went to executions that were there
 
 
 @requirement("responses:structured")

@@ -42,7 +42,7 @@ class ResponsesEncoder:
     """
 
     __slots__ = (
-        "_append", "_ends", "_finished", "_head", "_low", "_open", "_output", "_part", "_response", "_tail", "_thousands",
+        "_append", "_ends", "_finished", "_head", "_low", "_open", "_output", "_part", "_plain_tail", "_response", "_tail", "_thousands",
     )  # fmt: skip
 
     def __init__(self, call: Call, model: str, finished: Callable[[], float | None] = _when_unknown) -> None:
@@ -57,6 +57,7 @@ class ResponsesEncoder:
         # of the part that deltas are quickest for
         self._part = ""
         self._head = b""
+        self._plain_tail = b""  # without the thousands
         self._tail = b""
         self._append: Callable[[str], None] = list[str]().append
 
@@ -72,9 +73,8 @@ class ResponsesEncoder:
             if low < 1000 and event.id == self._part:
                 self._low = low
                 self._append(text)
-                if text.isascii():  # half of what is left to win
-                    return self._head + _encode(text) + self._tail + self._ends[low]
-                return self._head + encode_text(text) + self._tail + self._ends[low]
+                body = _encode(text) if text.isascii() else encode_text(text)
+                return self._head + body + self._tail + self._ends[low]
             return self._delta(event)
         match event:
             case RunStarted():
@@ -98,18 +98,24 @@ class ResponsesEncoder:
                 return b""
 
     def _delta(self, event: PartDelta) -> bytes:
-        item = self._open[event.id]
-        item.pieces.append(event.text)
-        if not item.head:
-            return b""
-        number = self._count(len(event.text))
         if event.id != self._part:
+            item = self._open[event.id]
+            if not item.head:
+                item.pieces.append(event.text)
+                return b""
             self._favour(item, event.id)
-        return b"%b%b%b%d}\n\n" % (item.head, encode_text(event.text), item.tail, number)
+        self._append(event.text)
+        number = self._count(len(event.text))
+        return self._head + encode_text(event.text) + self._tail + self._ends[number % 1000]
 
     def _favour(self, item: Item, part: str) -> None:
         """This part's deltas are likely to be the next."""
-        self._part, self._append, self._head = part, item.pieces.append, item.head
+        self._part, self._append, self._head, self._plain_tail = (
+            part,
+            item.pieces.append,
+            item.head,
+            item.tail,
+        )
         self._tail = item.tail + (b"%d" % self._thousands if self._thousands else b"")
 
     def _count(self, more: int) -> int:
@@ -117,7 +123,8 @@ class ResponsesEncoder:
         number = self.next + more - 1
         thousands, self._low = divmod(number, 1000)
         if thousands != self._thousands:
-            self._thousands, self._ends, self._part = thousands, _OTHER_THOUSANDS, ""
+            self._thousands, self._ends = thousands, _OTHER_THOUSANDS
+            self._tail = self._plain_tail + b"%d" % thousands
         return number
 
     def heartbeat(self, *, silent_chunk: bool) -> bytes:
