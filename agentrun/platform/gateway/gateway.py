@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from ipaddress import ip_address
 
 from agentrun.errors import ConfigError
 from agentrun.platform.gateway.callers import Admit, anyone
@@ -61,6 +62,11 @@ class Gateway:
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Begin to serve; a ConfigError where the address cannot be had."""
+        if self.admit is anyone and not _is_loopback(host):
+            raise ConfigError(
+                f"The gateway does not listen on {host} without keys.",
+                hint="Listen on 127.0.0.1, or make a key.",
+            )
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(lambda: Inbound(self), host, port, backlog=_BACKLOG)
@@ -139,3 +145,10 @@ class Gateway:
             if instance not in alive and not shelf:
                 del self._shelves[instance]
         self.logs.flush()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

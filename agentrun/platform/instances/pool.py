@@ -90,7 +90,7 @@ class Pool:
         scale = self.wanted.scale
         if self._leaving or scale.max <= 0:
             raise Unavailable(f"{self.wanted.id} may have no instances.", code="no_instances")
-        if self.failures >= _HOPELESS and not self._ready:
+        if self.failures >= _HOPELESS and not self._ready and time.monotonic() < self._not_before:
             raise self._hopeless()
         if len(self._queue) >= scale.queue:
             raise RateLimited(
@@ -158,6 +158,8 @@ class Pool:
 
     def tick(self) -> None:
         """Once in a while: end who waits too long, start and stop what the load asks for."""
+        if self.is_empty and not (self.wanted.scale.min or self.holds):
+            return  # hundreds of versions at zero cost next to nothing
         now = time.monotonic()
         while self._queue and self._queue[0].until <= now:
             self._queue.popleft().waiter.refused(self._too_long())

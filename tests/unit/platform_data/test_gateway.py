@@ -10,7 +10,7 @@ import httpx
 import pytest
 from data_plane import Platform, until, wanted
 
-from agentrun.errors import Unauthorized
+from agentrun.errors import ConfigError, Unauthorized
 from agentrun.platform.gateway.callers import Caller
 from agentrun.platform.gateway.limits import GatewayLimits
 
@@ -303,6 +303,20 @@ async def test_a_slow_reader_slows_nobody_else(platform):
     while size < 20_000_000:
         size += len(await reader.read(1_000_000))
     writer.close()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com"])
+async def test_without_keys_nobody_else_is_let_in(platform, host):
+    with pytest.raises(ConfigError, match="without keys"):
+        await platform.gateway.listen(host)
+    await platform.open()
+
+
+async def test_an_address_that_is_taken_is_said_to_be(platform, tmp_path):
+    await platform.open()
+    other = Platform(tmp_path)
+    with pytest.raises(ConfigError, match=str(platform.gateway.port)):
+        await other.gateway.listen("127.0.0.1", platform.gateway.port)
 
 
 async def test_each_request_leaves_a_record(platform):

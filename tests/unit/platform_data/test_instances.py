@@ -116,6 +116,8 @@ async def test_a_version_that_does_not_start_says_why_and_is_not_tried_for_ever(
     assert platform.driver.started == 3
     condition = platform.instances.conditions("a@1")[0]
     assert (condition.ok, condition.reason) == (False, "CrashLoop")
+    platform.pool._not_before = 0.0
+    assert (await platform.get()).status_code == 200, "after the pause it is tried again"
 
 
 async def test_one_failure_is_made_good_at_once(platform):

@@ -152,9 +152,10 @@ def test_a_runtime_without_logs_has_none(logs):
 
 
 async def test_what_comes_is_followed(logs):
+    await asyncio.sleep(0.01)  # what was there before is no news
     followed = logs.follow("a", Query(kind="requests"))
     coming = asyncio.ensure_future(anext(followed))
-    await asyncio.sleep(0.01)  # what is there by now is no news
+    await asyncio.sleep(0)
     logs.add(Record("req_new", "a", 1, instance="c-9"))
     assert (await asyncio.wait_for(coming, 30)).instance == "c-9"
     await followed.aclose()
