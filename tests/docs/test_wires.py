@@ -11,11 +11,12 @@ import pytest
 from .blocks import Terminal, blocks_of, prose_of, without_what_varies
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "docs" / "wires" / f"{name}.md" for name in ("ag-ui", "a2a", "mcp", "websocket")]
+PAGES = [ROOT / "docs" / "wires" / f"{name}.md" for name in ("ag-ui", "a2a", "mcp", "websocket", "aibot")]
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 _VARYING = (
     (re.compile(r"\b(msg|session)_[0-9a-f]{6,}"), r"\1_ID"),
     (re.compile(r'"timestamp":"[^"]+"'), '"timestamp":"TIME"'),
+    (re.compile(r"record-[0-9a-f]{6,}"), "record-ID"),
     (re.compile(r'"artifactId":"[0-9a-f]{6}-'), '"artifactId":"ID-'),
 )
 

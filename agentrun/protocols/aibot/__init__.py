@@ -43,13 +43,13 @@ class AIBot:
     name = "aibot"
     media_type = "text/event-stream; charset=utf-8"
     json_only = True
-    headers = ()
-    routes: tuple[Route, ...] = ()
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    routes: Sequence[Route] = ()
 
     def __init__(self, settings: Settings | None = None, *, methods: BotMethods | None = None) -> None:
         self._methods = methods or BotMethods()
         self._ag_ui: Protocol | None = None
-        self.actions = (
+        self.actions: Sequence[Action] = (
             _action("POST", "/send-message", "Ask a bot", self._send, words.SendMessage, chunk=words.Frame),
             _action(
                 "POST",
