@@ -1,5 +1,6 @@
 """Sandboxes end, wholly and in time, whatever happens to them and to those who own them."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -137,9 +138,37 @@ def test_it_is_told_when_a_sandbox_dies_by_itself():
     box.close()
 
 
-async def test_many_at_once_start_and_end():
-    import asyncio
+async def test_no_time_passes_while_a_sandbox_is_paused(box: SyncSandbox):
+    async with Sandbox.create(warm=0) as made:
+        await made.run("import time\nx = 1")
+        running = asyncio.ensure_future(made.run("time.sleep(0.4); x + 1", timeout_s=1))
+        ticking = await made.processes.start("while true; do echo tick; sleep 0.01; done")
+        ticks = ticking.output()
+        await anext(ticks)
+        await made.pause()
+        done, _ = await asyncio.wait({running}, timeout=1.5)
+        assert not done
+        assert await made.files.list() != []
+        await made.resume()
+        ran = await running
+        assert (ran.text, ran.error) == ("2", None)
+        await anext(ticks)
+        await ticks.aclose()
 
+
+async def test_a_run_whose_caller_has_gone_is_stopped(box: SyncSandbox):
+    async with Sandbox.create(warm=0) as made:
+        told = asyncio.Event()
+        code = "import time\nprint('begun')\ntime.sleep(100)"
+        running = asyncio.ensure_future(made.run(code, on_output=lambda _: told.set()))
+        await told.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert (await made.run("'next'")).text == "'next'"
+
+
+async def test_many_at_once_start_and_end():
     try:
         boxes = await asyncio.gather(*(Sandbox.create() for _ in range(20)))
     except SandboxUnavailable as error:

@@ -10,12 +10,13 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from agentrun.errors import AgentRunError, SandboxCrashed, SandboxTimeout
-from agentrun.sandbox import Limits, SyncSandbox
+from agentrun.sandbox import Limits, Sandbox, SyncSandbox
 from agentrun.sandbox.local.box import Guest, LocalBox
 from agentrun.sandbox.values import Isolation
 
@@ -272,3 +273,21 @@ def test_what_cannot_be_sent_is_said_and_harms_nothing(box: SyncSandbox):
     with contextlib.suppress(AgentRunError):
         box.files.remove("deep")
     assert box.run("1").text == "1"
+
+
+def test_a_context_that_breaks_its_wire_between_two_runs_is_replaced(box: SyncSandbox):
+    box.run(f"{WIRE}\nimport threading\nthreading.Timer(0.2, lambda: wire.sendall(frame(b'{{'))).start()")
+    deadline = time.monotonic() + 30
+    while box.run("'wire' in globals()").text != "False":
+        assert time.monotonic() < deadline
+    assert box.run("1").text == "1"
+
+
+async def test_a_sandbox_that_ends_while_it_is_paused_lets_nobody_wait(box: SyncSandbox):
+    async with Sandbox.create(warm=0) as made:
+        await made.run("1")
+        await made.pause()
+        waiting = asyncio.ensure_future(made.run("2"))
+        await asyncio.sleep(0)
+    ran = await waiting
+    assert ran.error is not None and ran.state_lost

@@ -217,10 +217,10 @@ class LocalBox:
         )
 
     async def pause(self) -> None:
-        await self._requests.ask("pause")
+        await self._requests.ask("pause", then=lambda _: self._requests.going.clear())
 
     async def resume(self) -> None:
-        await self._requests.ask("resume")
+        await self._requests.ask("resume", then=lambda _: self._requests.going.set())
 
     async def snapshot(self) -> AsyncGenerator[bytes, None]:
         here, there = pipes.make()

@@ -58,11 +58,13 @@ class LocalContext(ABC):
         self._cell: Cell | None = None
         self._taps: list[pipes.Tap] = []
         self._gone = asyncio.Event()
+        self._broken = False
 
     async def open(self) -> None:
         """Start its process."""
         theirs = [*self._connect(), *self._open_outputs()]
         self._gone = asyncio.Event()
+        self._broken = False
         try:
             await self._requests.ask(
                 "context",
@@ -123,15 +125,15 @@ class LocalContext(ABC):
         self, code: str, timeout_s: float | None, env: Mapping[str, str], on_output: OnOutput | None
     ) -> Execution:
         async with self._turn:
-            if self._gone.is_set():
-                await self.open()
+            await self._be_there()
             cell = self._cell = Cell(next(self._ids), self._output_bytes, on_output)
             for tap in self._taps:
                 tap.go_on()
             try:
-                self._begin(cell, code, env)
-                done, _ = await asyncio.wait({cell.over}, timeout=timeout_s)
-                if not done:
+                await self._requests.going.wait()
+                if not cell.over.done():  # the sandbox may have ended meanwhile
+                    self._begin(cell, code, env)
+                if not await self._in_time(cell, timeout_s):
                     await self._stop(cell)
                     cell.error = CodeError(
                         "TimeoutError", f"It was stopped after {timeout_s:g} s.", _traceback_of(cell)
@@ -142,6 +144,23 @@ class LocalContext(ABC):
                 for tap in self._taps:  # what is said between two runs waits for the next one
                     tap.pause()
             return cell.execution()
+
+    async def _be_there(self) -> None:
+        """Have a process that can be spoken to."""
+        if self._broken:
+            await self.kill()
+        if self._gone.is_set():
+            await self.open()
+
+    async def _in_time(self, cell: Cell, timeout_s: float | None) -> bool:
+        """Whether it is over in time; while the sandbox is paused none passes."""
+        while True:
+            done, _ = await asyncio.wait({cell.over}, timeout=timeout_s)
+            if done or self._requests.going.is_set():
+                return bool(done)
+            resumed = asyncio.ensure_future(self._requests.going.wait())
+            await asyncio.wait({cell.over, resumed}, return_when=asyncio.FIRST_COMPLETED)
+            resumed.cancel()
 
     async def _stop(self, cell: Cell) -> None:
         """Interrupt it; if it does not listen, end the process."""
@@ -235,13 +254,13 @@ class WiredContext(LocalContext):
         """It has closed its wire. If it lives on nevertheless it is of no use."""
         if self._channel is not None and not self._gone.is_set() and self.pid:
             self._channel = None
+            self._broken = True
             self._killing = asyncio.ensure_future(self._signal(signal.SIGKILL))
 
     async def fork(self, copy: WiredContext) -> None:
         """Make `copy` a context with what this one holds."""
         async with self._turn:
-            if self._gone.is_set():
-                await self.open()
+            await self._be_there()
             assert self._channel is not None
             theirs = [*copy._connect(), *copy._open_outputs()]
             copy._forked = asyncio.get_running_loop().create_future()

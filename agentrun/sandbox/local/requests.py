@@ -75,6 +75,8 @@ class Requests:
         self._numbers = itertools.count(1)
         self._open: dict[int, _Asked] = {}
         self._reason = ""
+        self.going = asyncio.Event()  # cleared while the sandbox is paused
+        self.going.set()
         self._channel = Channel(end, self._take, self._ended)
 
     async def ask(
@@ -122,6 +124,7 @@ class Requests:
 
     def _ended(self, reason: str) -> None:
         self._reason = reason
+        self.going.set()
         for asked in self._open.values():
             if not asked.future.done():
                 asked.future.set_exception(SandboxCrashed(f"The sandbox has ended: {reason}."))
