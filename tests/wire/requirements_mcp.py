@@ -12,6 +12,10 @@ ROWS: dict[str, tuple[str, str]] = {
         "own",
         "An idempotency key joins a repeated call, not what follows the answer.",
     ),
+    "mcp:elicitation:wrong": (
+        "own",
+        "An answer that does not fit is an error of the call, never a stream that just ends.",
+    ),
     "mcp:elicitation:none": ("MCP, client capabilities", "Who cannot elicit gets the question as text."),
     "mcp:failure": ("MCP, tools, error handling", "A failure is a result with isError, and tells no secret."),
     "mcp:unknown_tool": ("MCP, tools, error handling", "An unknown tool is a protocol error."),

@@ -39,6 +39,8 @@ class Agent:
                 yield events.InputRequired("Delete it?", "i1", schema={"type": "boolean"})
             case "wait":
                 yield f"You said {await request.ask('Sure?', schema={'type': 'boolean'})}"
+            case "count":
+                yield f"You said {await request.ask('How many?', schema={'type': 'integer'})}"
             case "form":
                 fields = {"name": {"type": "string"}, "age": {"type": "integer"}}
                 yield events.InputRequired("Who?", "i1", schema={"type": "object", "properties": fields})
@@ -149,6 +151,17 @@ async def test_a_request_that_may_be_repeated_still_goes_on_after_the_answer(url
         async with Client(transport, mode="legacy", elicitation_callback=answer) as client:
             result = await client.call_tool("ask_agentrun", {"message": "ask"})
     assert "said: true" in text_of(result)
+
+
+@requirement("mcp:elicitation:wrong")
+async def test_an_answer_that_does_not_fit_is_an_error_of_the_call(url, mode):
+    async def answer(context: Any, params: Any) -> types.ElicitResult:
+        return types.ElicitResult(action="accept", content={"answer": "many"})
+
+    async with Client(url, mode=mode, elicitation_callback=answer) as client:
+        with pytest.raises(MCPError) as raised:
+            await client.call_tool("ask_agentrun", {"message": "count"})
+    assert raised.value.code == -32602
 
 
 @requirement("mcp:elicitation:none")

@@ -23,6 +23,7 @@ from agentrun.utils.json import dumps
 from agentrun.utils.sse import one_line
 
 PATH = "/mcp"
+_ABOUT_THE_REQUEST = (400, 409)
 
 
 class MCP:
@@ -73,7 +74,9 @@ class MCP:
             if modern:
                 door.check_envelope(message, ask.headers)
             return await self._answer(message, modern, session, ask, desk)
-        except RpcError as error:
+        except AgentRunError as error:
+            if not isinstance(error, RpcError) and error.status not in _ABOUT_THE_REQUEST:
+                raise  # HTTP says it better: keys, sessions, limits
             return Reply(body=json_rpc.failure(message.id, error), status=error.status)
 
     async def _get(self, ask: Ask, desk: Desk) -> Answer:
@@ -127,7 +130,7 @@ class MCP:
             return _reply(message, begun)
         messages = call.messages(begun)
         if "text/event-stream" in ask.headers.get("accept", ""):
-            return Feed(frames=_frames(messages))
+            return Feed(frames=_frames(messages, message.id))
         async with aclosing(messages):
             last = [one async for one in messages][-1]
         return Reply(body=dumps(last))
@@ -147,7 +150,15 @@ def _reply(message: RpcMessage, result: Fields, headers: dict[str, str] | None =
     return Reply(body=json_rpc.result(message.id, result), headers=headers or {})
 
 
-async def _frames(messages: AsyncGenerator[Fields]) -> AsyncGenerator[bytes]:
-    async with aclosing(messages):
-        async for message in messages:
-            yield b"event: message\ndata: " + one_line(dumps(message)) + b"\n\n"
+async def _frames(messages: AsyncGenerator[Fields], id: json_rpc.Id) -> AsyncGenerator[bytes]:
+    """Frames of a stream; what goes wrong in the middle is its last."""
+    try:
+        async with aclosing(messages):
+            async for message in messages:
+                yield _frame(dumps(message))
+    except AgentRunError as error:
+        yield _frame(json_rpc.failure(id, error))
+
+
+def _frame(message: bytes) -> bytes:
+    return b"event: message\ndata: " + one_line(message) + b"\n\n"
