@@ -131,7 +131,7 @@ class LocalContext(ABC):
                 tap.go_on()
             try:
                 await self._requests.going.wait()
-                if not cell.over.done():  # the sandbox may have ended meanwhile
+                if not cell.over.done() and not self._broken:  # it may have ended meanwhile, or be about to
                     self._begin(cell, code, env)
                 if not await self._in_time(cell, timeout_s):
                     await self._stop(cell)
