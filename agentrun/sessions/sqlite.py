@@ -83,7 +83,7 @@ class Sqlite:
         """The folder, the file and the lock, for this user's eyes only."""
         try:
             if not path.parent.is_dir():
-                path.parent.mkdir(parents=True, mode=0o700)
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from agentrun.errors import AgentRunError, ConfigError
+from agentrun.errors import AgentRunError, ConfigError, Unavailable
 from agentrun.events import (
     Custom,
     InputRequired,
@@ -269,8 +270,6 @@ async def test_a_file_that_is_no_database_is_said(tmp_path: Path, opened: Callab
 
 
 async def test_a_store_of_a_newer_agentrun_is_refused(tmp_path: Path, opened: Callable[..., SqlStore]):
-    import sqlite3
-
     place = f"sqlite://{tmp_path}/sessions.db"
     first = opened(place)
     await first.begin(turn("run_1"))
@@ -287,6 +286,44 @@ async def test_a_database_that_is_not_there_is_said_without_its_password(opened:
     with pytest.raises(AgentRunError) as caught:
         await store.turn("", "run_1")
     assert caught.value.code == "no_database" and "secret" not in str(caught.value)
+
+
+async def test_a_database_that_is_held_up_holds_up_nobody_else(
+    tmp_path: Path, opened: Callable[..., SqlStore]
+):
+    store = opened(f"sqlite://{tmp_path}/sessions.db")
+    await store.begin(turn("run_1"))
+    other = sqlite3.connect(tmp_path / "sessions.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.ensure_future(store.begin(turn("run_2")))
+    ticks = 0
+    while ticks < 100:
+        await asyncio.sleep(0.001)
+        ticks += 1
+    assert not waiting.done()
+    other.execute("COMMIT")
+    other.close()
+    await waiting
+    assert len(await store.session(ALICE, "s")) == 2
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+async def test_a_connection_that_was_lost_is_made_again(place: str, opened: Callable[..., SqlStore]):
+    import psycopg
+
+    store = opened(place)
+    await store.begin(turn("run_1"))
+    with psycopg.connect(place, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    with pytest.raises(Unavailable, match="connection to the database was lost"):
+        await store.begin(turn("run_2"))
+    ended = turn("run_1", status="completed", finished=1.0, events=EVENTS)
+    await store.end(ended)
+    found = await store.turn("key-1", "run_1")
+    assert found is not None and found.status == "completed"
 
 
 def test_an_unknown_place_is_said():
