@@ -26,7 +26,8 @@ class Agents:
         if agent is not None:
             return cls(agent, {bot_id: agent, **known} if bot_id is not None else known, bot_id)
         if not known:
-            raise ConfigError("There is no agent to serve.", hint="Write AgentRunServer(invoke_agent=...).")
+            hint = "Give it as invoke_agent: async def invoke_agent(request: AgentRequest): yield ..."
+            raise ConfigError("There is no agent to serve.", hint=hint)
         first = bot_id or next(iter(known))
         if first not in known:
             raise ConfigError(

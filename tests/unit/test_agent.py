@@ -209,7 +209,7 @@ def ask(client: TestClient, text: str, *, stream: bool) -> tuple[int, str]:
 def test_every_kind_of_callback_gives_every_kind_of_answer(kind):
     callback, sync = CALLBACKS[kind]
     server = AgentRunServer(invoke_agent=callback)
-    assert server.agent.sync == sync
+    assert server.agents.answering(AgentRequest(messages=[])).sync == sync
     with TestClient(server.as_fastapi_app()) as client:
         for name, (_, text) in ANSWERS.items():
             for stream in (False, True):
@@ -381,7 +381,7 @@ class NoRequest:
         (yields_bytes, "bytes"),
         (returns_ints, "list[int]"),
         (promises_int, "int"),
-        (None, "NoneType, which cannot be called"),
+        (None, "There is no agent to serve"),
         ("agent", "str, which cannot be called"),
         (NoCall(), "NoCall, which cannot be called"),
     ],
