@@ -115,6 +115,8 @@ class Exchange:
             return
         self.outbound = outbound
         outbound.exchange = self
+        if self.inbound.is_full:  # of answers before this one
+            outbound.transport.pause_reading()
         self._was_used = outbound.is_used
         outbound.transport.write(self._head + b"".join(self._held))
         self.touched = self.inbound.gateway.now

@@ -28,7 +28,7 @@ class HeadTooLarge(RequestError):
 class Inbound(asyncio.Protocol):
     """Reads heads; all else is the exchange's."""
 
-    __slots__ = ("_is_lingering", "exchange", "gateway", "peer", "rest", "since", "transport")
+    __slots__ = ("_is_lingering", "exchange", "gateway", "is_full", "peer", "rest", "since", "transport")
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
@@ -36,6 +36,7 @@ class Inbound(asyncio.Protocol):
         self.rest = b""  # of what has come: a part of a head, or requests after the one under way
         self.since = gateway.now  # it has been in this state
         self.peer = ""
+        self.is_full = False  # its client does not read as fast as it is answered
         self._is_lingering = False
         self.transport = cast("asyncio.Transport", None)
 
@@ -65,10 +66,12 @@ class Inbound(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """A slow reader slows its own instance's writing, and nothing else."""
+        self.is_full = True
         if self.exchange is not None and self.exchange.outbound is not None:
             self.exchange.outbound.transport.pause_reading()
 
     def resume_writing(self) -> None:
+        self.is_full = False
         if self.exchange is not None and self.exchange.outbound is not None:
             self.exchange.outbound.transport.resume_reading()
 

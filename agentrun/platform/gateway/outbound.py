@@ -46,7 +46,9 @@ class Outbound(asyncio.Protocol):
             self.exchange.inbound.go_on()
 
     def shelve(self, now: float) -> None:
-        """Keep it for another request."""
+        """Keep it for another request, whose client may be faster than the last one."""
+        if not self.transport.is_reading():
+            self.transport.resume_reading()
         self.exchange = None
         self.is_used = True
         self.idle_since = now

@@ -305,6 +305,23 @@ async def test_a_slow_reader_slows_nobody_else(platform):
     writer.close()
 
 
+async def test_answers_that_nobody_reads_are_not_fetched(platform):
+    await platform.open()
+    body = b"x" * 1_000_000
+    await platform.post(content=body)
+    before = len(platform.records())
+    ask = b"POST /@/echo HTTP/1.1\r\nhost: h\r\ncontent-length: 1000000\r\n\r\n" + body
+    reader, writer = await platform.raw(ask * 60)
+    await until(lambda: 0 < len(platform.records()) - before)
+    for _ in range(20):
+        assert (await platform.get()).status_code == 200, "others are answered meanwhile"
+    assert len([one for one in platform.records() if one.method == "POST"]) < 60
+    size = 0
+    while size < 60_000_000:
+        size += len(await reader.read(1_000_000))
+    writer.close()
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com"])
 async def test_without_keys_nobody_else_is_let_in(platform, host):
     with pytest.raises(ConfigError, match="without keys"):
