@@ -17,6 +17,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SERVER = re.compile(r"(python app\.py|agentrun dev)\b")
 _FILE = re.compile(r"# (\S+\.(?:py|yaml))\n")
 _PORT = "9000"
+_PLATFORM = {"AGENTRUN_GATEWAY": "127.0.0.1:0"}  # a port of its own for each test
 _VARYING = (
     (re.compile(r"chatcmpl-[0-9a-f]+"), "chatcmpl-ID"),
     (re.compile(r"run_[0-9a-f]+"), "run_ID"),
@@ -135,7 +136,7 @@ class Terminal:
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
         path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-        return {**kept, "HOME": str(self._top), "PATH": path, "PORT": self._port}
+        return {**kept, "HOME": str(self._top), "PATH": path, "PORT": self._port, **_PLATFORM}
 
     def _is_healthy(self) -> bool:
         assert self._server is not None and self._server.poll() is None, self._log.read_text("utf-8")
