@@ -31,10 +31,13 @@ from a2a.utils.errors import (
     TaskNotFoundError,
     UnsupportedOperationError,
 )
+from wire.clients import seen_by, shows
 from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.server import AgentRequest
+
+CLIENT = "a2a-python"
 
 BINDINGS = ["JSONRPC", "HTTP+JSON"]
 pytestmark = pytest.mark.anyio
@@ -281,10 +284,12 @@ HI = {"message": {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "hi"
     ],
 )
 @requirement("a2a:numbers")
+@seen_by("httpx")
 def test_what_is_wrong_has_the_specifications_number(url, method, params, number):
     assert rpc(url, method, params)["error"]["code"] == number
 
 
+@seen_by("httpx")
 def test_what_is_no_json_rpc_is_said_to_be_none(url):
     headers = {"content-type": "application/json"}
     numbers = [
@@ -300,12 +305,14 @@ def test_what_is_no_json_rpc_is_said_to_be_none(url):
 
 
 @requirement("a2a:version")
+@seen_by("httpx")
 def test_another_version_is_refused(url):
     assert rpc(url, "SendMessage", HI, **{"a2a-version": "2.0"})["error"]["code"] == -32009
     assert "result" in rpc(url, "SendMessage", HI, **{"a2a-version": "1.1"})
 
 
 @requirement("a2a:version:old")
+@seen_by("httpx")
 def test_clients_of_0_3_are_answered_in_its_words(url):
     message = {"kind": "message", "messageId": "1", "role": "user", "parts": [{"kind": "text", "text": "hi"}]}
     task = rpc(url, "message/send", {"message": message})["result"]
@@ -315,6 +322,7 @@ def test_clients_of_0_3_are_answered_in_its_words(url):
 
 
 @requirement("a2a:owner")
+@seen_by("httpx")
 def test_another_callers_task_is_not_there(serve, agent):
     url = serve(agent, api_keys=["one", "two"])
     task = rpc(url, "SendMessage", HI, authorization="Bearer one")["result"]["task"]
@@ -325,6 +333,7 @@ def test_another_callers_task_is_not_there(serve, agent):
 
 
 @requirement("a2a:card")
+@seen_by("httpx")
 def test_the_card_says_where_the_caller_found_the_agent_and_what_key_it_needs(serve, agent):
     url = serve(agent, api_keys=["one"])
     card = httpx.get(f"{url}/.well-known/agent-card.json").json()
@@ -339,6 +348,8 @@ def test_the_card_says_where_the_caller_found_the_agent_and_what_key_it_needs(se
 
 
 @requirement("a2a:javascript")
+@seen_by("a2a-node")
+@shows("a2a", "stream", "errors", "resume", "discovery")
 def test_javascripts_client_reads_the_same(url, node):
     seen = node("a2a.mjs", url)
     assert seen["card"]["name"] == "agentrun"

@@ -11,11 +11,14 @@ import httpx
 import pytest
 from ag_ui.core import Event, RunAgentInput, UserMessage
 from pydantic import TypeAdapter
+from wire.clients import seen_by, shows
 from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.errors import RequestError
 from agentrun.server import AgentRequest
+
+CLIENT = "ag-ui-client"
 
 
 class Agent:
@@ -83,6 +86,7 @@ def seen(url, node) -> dict[str, Any]:
 
 
 @requirement("ag_ui:messages")
+@shows("ag_ui", "reasoning")
 def test_text_and_reasoning_become_messages(seen):
     assert seen["think"]["failure"] is None
     assert [(m["role"], m["content"]) for m in seen["think"]["messages"]] == [
@@ -186,6 +190,7 @@ def ask(url: str, text: str, **headers: str) -> list[dict[str, Any]]:
 
 
 @requirement("ag_ui:types")
+@seen_by("ag-ui-python")
 def test_pythons_types_accept_every_event(url):
     for text in ("think", "look", "state", "ask", "fail midway"):
         for event in ask(url, text):
@@ -193,6 +198,7 @@ def test_pythons_types_accept_every_event(url):
 
 
 @requirement("ag_ui:version")
+@seen_by("httpx")
 def test_clients_of_a_version_before_1_get_its_events(url):
     kinds = [event["type"] for event in ask(url, "think", **{"x-ag-ui-version": "0.1"})]
     assert "THINKING_TEXT_MESSAGE_CONTENT" in kinds
@@ -200,6 +206,7 @@ def test_clients_of_a_version_before_1_get_its_events(url):
 
 
 @requirement("ag_ui:lost")
+@seen_by("httpx")
 def test_a_lost_stream_goes_on_where_it_was(url):
     given = {"threadId": "lost", "runId": "r1", "messages": [{"id": "1", "role": "user", "content": "think"}]}
     headers = {"accept": "text/event-stream"}

@@ -7,10 +7,13 @@ from collections.abc import Callable
 import httpx
 import openai
 import pytest
+from wire.clients import shows
 
 from agentrun import AgentRunServer
 from agentrun.errors import ConfigError
 from agentrun.messages import AgentRequest
+
+CLIENT = "openai-python"
 
 
 async def shop(request: AgentRequest):
@@ -35,6 +38,7 @@ def said(openai_client: openai.OpenAI, model: str, **more: object) -> str | None
     return done.choices[0].message.content
 
 
+@shows("chat", "discovery")
 def test_a_client_picks_one_as_its_model(serve: Callable[..., str]):
     url = serve(None, agents=AGENTS)
     with client(url) as asking:
@@ -51,6 +55,7 @@ def test_an_id_that_is_not_there_is_a_model_that_is_not_there(serve: Callable[..
         assert said(asking, "ibot-lawyer-v1") == "lawyer ibot-lawyer-v1"
 
 
+@shows("chat", "sessions", "access")
 def test_a_session_of_one_bot_is_not_heard_by_another(serve: Callable[..., str]):
     async def echo(request: AgentRequest):
         before = [message.text for message in request.messages]

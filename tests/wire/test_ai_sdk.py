@@ -12,6 +12,8 @@ from agentrun import events
 from agentrun.errors import RequestError
 from agentrun.server import AgentRequest
 
+CLIENT = "ai-sdk-openai-compatible"
+
 
 class Agent:
     """Does what the question says."""

@@ -9,12 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
+from wire.clients import seen_by, shows
 from wire.requirements import requirement
 
 from agentrun import AgentRunServer, reasoning, tool_call, tool_result
 from agentrun.messages import AgentRequest
 from agentrun.protocols.aibot import AIBot, BotCall, BotMethods
 from agentrun.protocols.aibot.words import Recommend
+
+CLIENT = "httpx"
 
 BOT = "ibot-shop-v1"
 UNKNOWN = f"There is no bot 'ibot-nobody-v1' here. This server has: {BOT}."
@@ -79,6 +82,8 @@ def say(asking: httpx.Client, msg: str, **more: Any) -> str:
 
 
 @requirement("aibot:client", "aibot:override", "aibot:recommend")
+@seen_by("cloudbase-ai")
+@shows("aibot", "stream", "sessions", "discovery", "errors")
 def test_cloudbases_own_client_reads_it(own_url: str, node: Callable[..., Any]):
     got = node("aibot.mjs", own_url, BOT)
     assert got["text"] == "Hello"
@@ -141,6 +146,7 @@ def test_all_routes_answer(url: str):
 
 
 @requirement("aibot:frames")
+@shows("aibot", "reasoning", "own_tools")
 def test_thoughts_and_tools_come_in_order(url: str):
     with bot(url) as asking:
         sent = frames(asking.post("/send-message", json={"msg": "think"}))
@@ -320,6 +326,7 @@ def test_a_body_of_ag_ui_is_answered_as_ag_ui(url: str, serve: Callable[..., str
         assert answer.status_code == 400 and "send `msg`" in answer.json()["message"]
 
 
+@shows("aibot", "human")
 def test_a_question_is_text_and_the_next_message_answers_it(url: str):
     with bot(url) as asking, bot(url, None) as nobody:
         assert say(asking, "ask") == "Who?"
@@ -328,6 +335,7 @@ def test_a_question_is_text_and_the_next_message_answers_it(url: str):
         assert say(nobody, "Bob", resume=sent[0]["input_required"]["id"]) == "Hello Bob"
 
 
+@shows("aibot", "access")
 def test_keys_are_asked_for_in_this_wires_words(serve: Callable[..., str]):
     with bot(serve(agent, bot_id=BOT, api_keys=["k"])) as asking:
         answer = asking.get("/records")

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from wire.clients import seen_by, shows
 from wire.requirements import requirement
 from wire.test_anthropic_python import Agent
+
+CLIENT = "anthropic-node"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,7 @@ def test_tokens_and_names(seen):
 
 
 @requirement("messages:errors")
+@seen_by("anthropic-node", "ai-sdk-anthropic")
 def test_errors_keep_their_text(seen):
     errors = seen["sdk"]["errors"]
     assert (errors["bad"]["name"], errors["bad"]["status"]) == ("BadRequestError", 400)
@@ -54,6 +58,8 @@ def test_errors_keep_their_text(seen):
     assert [part["error"]["message"] for part in midway if part["type"] == "error"] == ["It broke."]
 
 
+@seen_by("ai-sdk-anthropic")
+@shows("messages", "text", "stream", "reasoning", "usage")
 def test_the_ai_sdk_reads_whole_answers_and_streams(seen):
     whole = seen["ai"]["whole"]
     assert (whole["text"], whole["reasoningText"], whole["finishReason"]) == (
@@ -67,6 +73,7 @@ def test_the_ai_sdk_reads_whole_answers_and_streams(seen):
 
 
 @requirement("messages:tool_use")
+@seen_by("ai-sdk-anthropic")
 def test_the_ai_sdk_runs_its_tools(seen):
     assert seen["ai"]["tools"] == {
         "text": "It is noon in UTC.",
@@ -75,6 +82,7 @@ def test_the_ai_sdk_runs_its_tools(seen):
 
 
 @requirement("messages:own_tools")
+@seen_by("ai-sdk-anthropic")
 def test_the_agents_own_tools_are_run_by_the_provider(seen):
     parts = seen["ai"]["ownTool"]
     (call,) = [part for part in parts if part["type"] == "tool-call"]

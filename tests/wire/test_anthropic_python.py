@@ -9,12 +9,15 @@ from typing import Any
 import anthropic
 import httpx
 import pytest
+from wire.clients import shows
 from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.errors import RequestError
 from agentrun.messages import File, Image, Role, Text
 from agentrun.server import AgentRequest
+
+CLIENT = "anthropic-python"
 
 TOOL: dict[str, Any] = {"name": "get_time", "input_schema": {"type": "object"}}
 
@@ -323,6 +326,7 @@ def test_signs_of_life_disturb_nobody(serve):
     assert said == "ab"
 
 
+@shows("messages", "text", "stream")
 async def test_the_async_client_reads_the_same(url):
     async with anthropic.AsyncAnthropic(base_url=f"{url}/anthropic", api_key="none") as client:
         answer = await client.messages.create(**asking("think"))

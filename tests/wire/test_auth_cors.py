@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from wire.clients import shows
 
 from agentrun.server import AgentRequest
+
+CLIENT = "httpx"
 
 CHAT = "/openai/v1/chat/completions"
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -115,6 +118,7 @@ def test_fact_40_answers_streams_and_errors_can_be_read_by_a_configured_origin(s
     ) in (None, HERE)
 
 
+@shows("chat", "access")
 def test_owners_do_not_see_read_or_stop_each_others_runs(serve):
     begun, release = threading.Event(), threading.Event()
 
@@ -149,6 +153,7 @@ def test_owners_do_not_see_read_or_stop_each_others_runs(serve):
     assert httpx.get(f"{url}/runs/{run_id}", headers=ann).json()["status"] == "completed"
 
 
+@shows("chat", "access", "retries")
 def test_owners_do_not_share_an_idempotency_key(serve):
     url = serve(["ok"], api_keys=["ann", "bob"])
     first, second = (

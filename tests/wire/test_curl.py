@@ -17,6 +17,8 @@ import pytest
 from agentrun import events
 from agentrun.server import AgentRequest, http_protocol
 
+CLIENT = "curl"
+
 CHAT = "/openai/v1/chat/completions"
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 STREAM = {**ASK, "stream": True}

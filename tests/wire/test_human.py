@@ -7,8 +7,11 @@ from typing import Any
 
 import openai
 import pytest
+from wire.clients import shows
 
 from agentrun.messages import AgentRequest
+
+CLIENT = "openai-python"
 
 
 async def agent(request: AgentRequest):
@@ -28,6 +31,7 @@ def asides(done: Any) -> list[Any]:
     return [event for event in done.agentrun["events"] if event["type"] == "input.required"]
 
 
+@shows("chat", "human")
 def test_a_session_and_the_next_message_are_enough(serve: Callable[..., str]):
     url = serve(agent)
     first = chat(url, "hi", session_id="s")
@@ -37,6 +41,7 @@ def test_a_session_and_the_next_message_are_enough(serve: Callable[..., str]):
     assert second.choices[0].message.content == "Hello Alice."
 
 
+@shows("chat", "human")
 def test_a_stream_shows_the_question_as_text(serve: Callable[..., str]):
     url = serve(agent)
     chunks = chat(url, "hi", stream=True)
@@ -47,6 +52,7 @@ def test_a_stream_shows_the_question_as_text(serve: Callable[..., str]):
     assert "".join(chunk.choices[0].delta.content or "" for chunk in again) == "Hello Bob."
 
 
+@shows("chat", "human")
 def test_without_a_session_the_completion_or_the_question_is_named(serve: Callable[..., str]):
     url = serve(agent)
     first = chat(url, "hi")

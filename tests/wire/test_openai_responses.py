@@ -10,12 +10,15 @@ import httpx
 import openai
 import pytest
 from pydantic import BaseModel
+from wire.clients import shows
 from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.errors import RequestError
 from agentrun.messages import File, Image, Role, Text
 from agentrun.server import AgentRequest
+
+CLIENT = "openai-python"
 
 TOOL: dict[str, Any] = {"type": "function", "name": "get_time", "parameters": {"type": "object"}}
 
@@ -379,6 +382,7 @@ def test_a_format_is_passed_on_and_the_answer_parsed(client, agent):
     assert extra["response_format"]["json_schema"]["schema"]["required"] == ["city"]
 
 
+@shows("responses", "structured")
 def test_a_refusal_is_one(client):
     (item,) = create(client, "refuse").output
     assert (item.content[0].type, item.content[0].refusal) == ("refusal", "I won't.")
@@ -407,6 +411,7 @@ def test_an_item_of_an_earlier_answer_is_referred_to(client, agent):
             create(client, [{"type": "item_reference", "id": nothing}])
 
 
+@shows("responses", "input")
 def test_every_kind_of_input_reaches_the_agent(client, agent):
     content = [
         {"type": "input_text", "text": "see"},
@@ -494,6 +499,7 @@ def test_nobody_reaches_what_another_key_has_stored(serve, agent):
         assert mine.responses.retrieve(answer.id).output_text == "user: secret"
 
 
+@shows("responses", "text", "stream")
 async def test_the_async_client_reads_the_same(url):
     async with openai.AsyncOpenAI(base_url=f"{url}/v1/", api_key="none") as client:
         answer = await client.responses.create(model="m", input="think")
@@ -504,6 +510,7 @@ async def test_the_async_client_reads_the_same(url):
     assert "response.reasoning_summary_text.delta" in kinds
 
 
+@shows("responses", "silence")
 def test_signs_of_life_disturb_nobody(serve):
     go = threading.Event()
 

@@ -20,8 +20,11 @@ from agents import (
 )
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
+from wire.clients import seen_by, shows
 from wire.requirements import requirement
 from wire.test_openai_responses import TOOL, Agent
+
+CLIENT = "langchain-openai"
 
 _QUIET = RunConfig(tracing_disabled=True)
 _NOISY = [
@@ -42,6 +45,8 @@ async def model(url):
         yield OpenAIResponsesModel("m", client)
 
 
+@seen_by("openai-agents")
+@shows("responses", "text", "stream", "own_tools", "usage")
 async def test_the_agents_sdk_reads_an_answer_and_a_stream(model):
     assistant = Assistant(name="a", model=model)
     result = await Runner.run(assistant, "think", run_config=_QUIET)
@@ -56,6 +61,7 @@ async def test_the_agents_sdk_reads_an_answer_and_a_stream(model):
 
 
 @requirement("responses:function_calls")
+@seen_by("openai-agents")
 async def test_fact_36_the_agents_sdk_runs_its_tools(model):
     @function_tool
     def get_time(tz: str) -> str:
@@ -67,6 +73,7 @@ async def test_fact_36_the_agents_sdk_runs_its_tools(model):
 
 
 @requirement("responses:store")
+@seen_by("openai-agents")
 async def test_fact_37_the_agents_sdk_goes_on_from_an_answer(model):
     assistant = Assistant(name="a", model=model)
     first = await Runner.run(assistant, "one", run_config=_QUIET)
@@ -78,6 +85,7 @@ async def test_fact_37_the_agents_sdk_goes_on_from_an_answer(model):
 
 @requirement("responses:approval")
 @pytest.mark.parametrize(("approve", "said"), [(True, "Gone."), (False, "Kept.")])
+@seen_by("openai-agents")
 async def test_the_agents_sdk_answers_questions(model, approve, said):
     tool = HostedMCPTool(
         tool_config={"type": "mcp", "server_label": "agentrun", "server_url": "http://127.0.0.1/none"},
@@ -89,6 +97,7 @@ async def test_the_agents_sdk_answers_questions(model, approve, said):
 
 
 @requirement("responses:failure")
+@seen_by("openai-agents")
 async def test_fact_35_the_agents_sdk_raises_a_failure_in_the_middle(model):
     streamed = Runner.run_streamed(Assistant(name="a", model=model), "fail midway", run_config=_QUIET)
     with pytest.raises(Exception, match=r"It broke|failed"):
@@ -106,6 +115,7 @@ def chat(url: str, **more: Any) -> ChatOpenAI:
     return ChatOpenAI(use_responses_api=True, **options, **more)
 
 
+@shows("responses", "text", "stream", "reasoning", "own_tools", "usage")
 def test_langchain_reads_an_answer_and_a_stream(url):
     answer = chat(url).invoke("think")
     assert answer.text == "so it is"
@@ -148,11 +158,13 @@ def litellm() -> Any:
         return importlib.import_module("litellm")
 
 
+@seen_by("litellm")
 class TestLitellm:
     """litellm leaves it to the garbage collector to close its connections, and its models set off warnings."""
 
     pytestmark = _NOISY
 
+    @shows("responses", "text", "stream")
     def test_reads_an_answer_and_a_stream(self, url, litellm):
         options = {"model": "openai/m", "api_base": f"{url}/openai/v1", "api_key": "none"}
         answer = litellm.responses(input="think", **options)

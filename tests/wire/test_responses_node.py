@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from wire.clients import seen_by, shows
 from wire.requirements import requirement
 from wire.test_openai_responses import Agent
+
+CLIENT = "openai-node"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,7 @@ def test_fact_37_background_and_what_came_before(seen):
 
 
 @requirement("responses:failure")
+@seen_by("openai-node", "ai-sdk-openai")
 def test_fact_35_a_failure_in_the_middle(seen):
     assert seen["sdk"]["failure"] == {"name": "APIError", "message": "It broke."}
     midway = seen["ai"]["midway"]
@@ -60,6 +64,8 @@ def test_fact_35_a_failure_in_the_middle(seen):
     assert midway[-1]["finishReason"] == "error"
 
 
+@seen_by("ai-sdk-openai")
+@shows("responses", "text", "stream", "reasoning", "usage")
 def test_the_ai_sdk_reads_whole_answers_and_streams(seen):
     whole = seen["ai"]["whole"]
     assert (whole["text"], whole["reasoningText"], whole["finishReason"]) == (
@@ -83,6 +89,7 @@ def test_the_ai_sdk_reads_whole_answers_and_streams(seen):
 
 
 @requirement("responses:function_calls")
+@seen_by("ai-sdk-openai")
 def test_fact_36_the_ai_sdk_runs_its_tools(seen):
     assert seen["ai"]["tools"] == {
         "text": "It is noon in UTC.",
@@ -91,6 +98,7 @@ def test_fact_36_the_ai_sdk_runs_its_tools(seen):
 
 
 @requirement("responses:own_tools")
+@seen_by("ai-sdk-openai")
 def test_fact_17_the_agents_own_tools_are_run_by_the_provider(seen):
     parts = seen["ai"]["ownTool"]
     calls = [part for part in parts if part["type"] == "tool-call"]
@@ -102,10 +110,13 @@ def test_fact_17_the_agents_own_tools_are_run_by_the_provider(seen):
 
 
 @requirement("responses:item_reference")
+@seen_by("ai-sdk-openai")
 def test_the_ai_sdk_refers_to_earlier_items(seen):
     assert seen["ai"]["conversation"] == "user: one | assistant: user: one | user: two"
 
 
+@seen_by("ai-sdk-openai")
+@shows("responses", "structured", "errors")
 def test_the_ai_sdk_reads_objects_and_errors(seen):
     assert seen["ai"]["object"] == {"city": "Oslo"}
     assert (seen["ai"]["bad"]["status"], seen["ai"]["bad"]["message"]) == (400, "This is not allowed.")

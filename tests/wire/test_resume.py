@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from wire.clients import shows
 
 from agentrun import events
 from agentrun.server import AgentRequest
+
+CLIENT = "httpx"
 
 CHAT = "/openai/v1/chat/completions"
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -94,6 +97,7 @@ def test_frames_are_numbered_for_those_who_read_event_streams_only(serve):
     assert "id:" not in httpx.post(url + CHAT, json=STREAM).text
 
 
+@shows("chat", "resume")
 def test_a_stream_goes_on_after_any_of_its_frames(serve):
     read_all = threading.Event()
 
@@ -134,6 +138,7 @@ def index_of(frame_id: str) -> int:
     return int(frame_id.rpartition(":")[2])
 
 
+@shows("chat", "resume")
 def test_a_client_that_lost_its_connection_misses_nothing(serve):
     agent = Gated()
     url = serve(agent, on_disconnect="continue")
@@ -168,6 +173,7 @@ def test_nothing_to_resume_is_a_404(serve, last):
             assert answer.json()["error"]["code"] in ("run_not_found", "invalid_request")
 
 
+@shows("chat", "resume")
 def test_a_completion_can_be_asked_for_again_by_its_id(serve):
     with openai.OpenAI(base_url=f"{serve(SAID)}/openai/v1", api_key="none", max_retries=0) as client:
         answer = client.chat.completions.create(**ASK, tools=[TOOL])
@@ -219,6 +225,7 @@ def test_a_run_shows_what_it_did(serve):
     assert httpx.get(f"{url}/runs").json()["data"][0]["id"] == run["id"]
 
 
+@shows("chat", "resume")
 def test_the_events_of_a_run_can_be_followed_from_any_index(serve):
     agent = Gated()
     url = serve(agent, on_disconnect="continue")

@@ -17,9 +17,12 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from wire.clients import shows
 
 from agentrun.protocols.openai_chat.answer import ChatCompletionChunk
 from agentrun.server import AgentRequest
+
+CLIENT = "schemathesis"
 
 
 def answer_conforms(context: Any, response: Any, case: Any) -> bool | None:
@@ -57,6 +60,13 @@ async def agent(request: AgentRequest):
 
 @pytest.mark.timeout(180)  # of all operations, one after the other
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
+@shows("chat", "document")
+@shows("responses", "document")
+@shows("messages", "document")
+@shows("ag_ui", "document")
+@shows("a2a", "document")
+@shows("mcp", "document")
+@shows("aibot", "document")
 def test_every_operation_answers_as_the_document_says(serve, mode):
     schema = schemathesis.openapi.from_url(f"{serve(agent)}/openapi.json")
     tried = []

@@ -10,10 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from websockets import ClientConnection, ConnectionClosed, InvalidStatus, connect
+from wire.clients import shows
 from wire.requirements import requirement
 
 from agentrun import events
 from agentrun.server import AgentRequest
+
+CLIENT = "websockets"
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +105,7 @@ def text_of(heard: list[dict[str, Any]]) -> str:
 
 
 @requirement("websocket:events")
+@shows("websocket", "stream")
 async def test_a_run_is_its_events(socket):
     started, heard = await run(socket, id="1", text="hi")
     assert (started["type"], started["id"]) == ("started", "1")
@@ -125,6 +129,7 @@ async def test_a_session_remembers(socket):
     assert text_of(heard) == "3"
 
 
+@shows("websocket", "human")
 async def test_what_an_agent_asks_for_is_answered(socket):
     started, heard = await run(socket, text="ask")
     assert heard[-1]["event"]["reason"] == "input_required"
@@ -186,6 +191,7 @@ async def test_a_run_that_is_to_continue_can_be_followed_from_where_it_was_lost(
         assert is_last((await rest(socket))[-1])
 
 
+@shows("websocket", "failure")
 async def test_a_failure_is_the_last_event(socket):
     _, heard = await run(socket, text="fail")
     assert heard[-1]["event"]["type"] == "run.failed"
