@@ -130,11 +130,11 @@ async def test_the_tools_do_what_they_say(made: Callable[..., Toolset]):
     assert await tools["read_file"].call({"path": "a/b.txt"}) == "hé\n"
     assert await tools["list_files"].call({"path": "a"}) == "/home/user/a/b.txt  4"
     assert await tools["run_command"].call({"command": "cat b.txt; exit 3", "cwd": "a"}) == (
-        "hé\n[exit code 3]\n"
+        "hé\n[exit code 3]"
     )
-    assert await tools["run_code"].call({"code": "print('one')\nx = 6\nx * 7"}) == "one\n42\n"
+    assert await tools["run_code"].call({"code": "print('one')\nx = 6\nx * 7"}) == "one\n42"
     assert await tools["run_code"].call({"code": "y = x"}) == "[no output]"
-    assert await tools["run_code"].call({"code": "echo $((6*7))", "language": "bash"}) == "42\n"
+    assert await tools["run_code"].call({"code": "echo $((6*7))", "language": "bash"}) == "42"
 
 
 async def test_errors_are_told(made: Callable[..., Toolset]):
@@ -153,7 +153,7 @@ async def test_errors_are_told(made: Callable[..., Toolset]):
 async def test_too_much_is_cut_in_the_middle(made: Callable[..., Toolset]):
     tools = made(max_output_chars=100)
     told = await tools["run_code"].call({"code": "print('a' * 80 + 'b' * 1000 + 'c' * 80)"})
-    assert told.startswith("a" * 50) and told.endswith("c" * 49 + "\n")
+    assert told.startswith("a" * 50) and told.endswith("c" * 50)
     assert "characters are left out here]" in told and len(told) < 200
     await tools["write_file"].call({"path": "long", "content": "d" * 500})
     assert "[400 characters are left out here]" in await tools["read_file"].call({"path": "long"})
@@ -168,8 +168,8 @@ async def test_a_sandbox_that_is_lost_is_replaced_and_the_model_told(made: Calla
     records.end(next(record for record in records.every() if record.id == ours))
     assert "are lost; the next call gets a new sandbox." in await working
     told = await tools["run_code"].call({"code": "'x' in globals()"})
-    assert told.startswith("[This is a new sandbox: ") and told.endswith("False\n")
-    assert await tools["run_code"].call({"code": "1"}) == "1\n", "once is enough"
+    assert told.startswith("[This is a new sandbox: ") and told.endswith("False")
+    assert await tools["run_code"].call({"code": "1"}) == "1", "once is enough"
 
 
 async def test_one_that_was_idle_too_long_is_replaced(made: Callable[..., Toolset]):
@@ -191,7 +191,7 @@ async def test_without_isolation_the_model_is_told_and_nothing_runs(made: Callab
 async def test_each_session_has_its_own(made: Callable[..., Toolset]):
     async with served(caller(made())) as client:
         assert await client.ask(run_code("x = 'ada'"), "s1") != ""
-        assert (await client.ask(run_code("x"), "s1"))[0] == "'ada'\n"
+        assert (await client.ask(run_code("x"), "s1"))[0] == "'ada'"
         assert "NameError" in (await client.ask(run_code("x"), "s2"))[0]
         await client.ask(run_code("x = 'none'"))
         assert "NameError" in (await client.ask(run_code("x")))[0]
@@ -208,7 +208,7 @@ async def test_without_a_session_it_ends_with_the_run(made: Callable[..., Toolse
 async def test_others_may_share_one(made: Callable[..., Toolset], scope: Any):
     async with served(caller(made(scope=scope))) as client:
         await client.ask(run_code("x = 'ada'"), "s1")
-        assert (await client.ask(run_code("x"), "s2"))[0] == "'ada'\n"
+        assert (await client.ask(run_code("x"), "s2"))[0] == "'ada'"
 
 
 async def test_each_run_may_have_its_own(made: Callable[..., Toolset]):
@@ -222,7 +222,7 @@ async def test_there_are_no_more_than_so_many(made: Callable[..., Toolset]):
         await client.ask(run_code("x = 1"), "s1")
         await client.ask(run_code("x = 2"), "s2")
         answer = (await client.ask(run_code("'x' in globals()"), "s1"))[0]
-        assert answer.startswith("[This is a new sandbox: ") and answer.endswith("False\n")
+        assert answer.startswith("[This is a new sandbox: ") and answer.endswith("False")
 
 
 def test_a_mistake_is_found_when_the_tools_are_made(made: Callable[..., Toolset]):
@@ -247,7 +247,7 @@ async def test_an_image_gets_a_url(made: Callable[..., Toolset], tmp_path: Path)
     async with served(caller(made(local_artifact_dir=str(tmp_path / "made")))) as client:
         answer, events = await client.ask(run_code(code))
         [about] = [event["value"] for event in events if event["type"] == "custom"]
-        assert answer == f"[image: {about['url']}]\n"
+        assert answer == f"[image: {about['url']}]"
         image = await client.http.get(about["url"])
         assert image.text.startswith("<svg") and image.headers["content-type"] == "image/svg+xml"
         assert image.headers["content-security-policy"].startswith("sandbox;")
@@ -263,9 +263,9 @@ async def test_the_original_names(made: Callable[..., Toolset]):
     tools = made(original_names=True)
     assert len(tools) == 19
     assert await tools["health"].call({}) == "ok"
-    assert await tools["execute_code"].call({"code": "6 * 7"}) == "42\n"
+    assert await tools["execute_code"].call({"code": "6 * 7"}) == "42"
     context = json.loads(await tools["create_context"].call({"language": "python"}))
-    assert await tools["run_code"].call({"code": "a = 1\na", "context_id": context["id"]}) == "1\n"
+    assert await tools["run_code"].call({"code": "a = 1\na", "context_id": context["id"]}) == "1"
     assert context["id"] in await tools["list_contexts"].call({})
     assert json.loads(await tools["get_context"].call({"context_id": context["id"]})) == context
     assert await tools["delete_context"].call({"context_id": context["id"]}) == "done"
@@ -312,6 +312,6 @@ async def test_the_guides_question_by_code(framework: str):
         code = "import time\nwait = 30 / 100\nprint('one', flush=True)\ntime.sleep(wait)\nprint('two')\nopen('kept', 'w').close()"
         _, events = await client.ask(f"Please run_code\n```python\n{code}\n```", "s1")
         [result] = results(events)
-        assert ["".join(result), result[0]] == ["one\ntwo\n", "one\n"], "as it comes, and once"
+        assert ["".join(result), result[0]] == ["one\ntwo", "one"], "as it comes, and once"
         answer, _ = await client.ask('Please list_files "."', "s1")
         assert "/home/user/kept" in answer, "it is the same sandbox"

@@ -15,9 +15,15 @@ class Transcript:
         self._size = 0
         self._tail = ""
         self._dropped = 0
+        self._newline = ""  # the one at the end, which is said only if something follows
 
     def add(self, text: str) -> None:
         """More of the output."""
+        text = self._newline + text
+        self._newline = "\n" if text.endswith("\n") else ""
+        self._take(text.removesuffix("\n"))
+
+    def _take(self, text: str) -> None:
         room = self._half - self._size
         if room > 0 and text:
             first = text[:room]
@@ -32,12 +38,9 @@ class Transcript:
 
     def add_line(self, text: str) -> None:
         """The same on a line of its own."""
-        gap = "" if self._ends_line() else "\n"
+        begun = self._size or self._newline
+        gap = "\n" if begun and not self._newline else ""
         self.add(f"{gap}{text}\n")
-
-    def _ends_line(self) -> bool:
-        last = self._tail or (self._head[-1] if self._head else "\n")
-        return last.endswith("\n")
 
     def text(self) -> str:
         """All that is kept, with a note where something is left out."""
@@ -47,6 +50,8 @@ class Transcript:
 
 def clipped(text: str, limit: int) -> str:
     """A text without its middle, if it is longer than the limit."""
+    if len(text) <= limit:
+        return text
     transcript = Transcript(lambda _: None, limit)
     transcript.add(text)
     return transcript.text()
