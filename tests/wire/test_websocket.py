@@ -235,6 +235,9 @@ async def test_an_agent_waits_for_a_client_that_does_not_read(url, agent):
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]), limit=1)
     head = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     writer.write(f"{head}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode())
+    answered = b""
+    while not answered.endswith(b"\r\n\r\n"):  # what is sent before is not heard
+        answered += await reader.readexactly(1)
     message = b'{"type":"start","text":"flood"}'
     writer.write(bytes([0x81, 0x80 | len(message), 0, 0, 0, 0]) + message)
     before = -1
