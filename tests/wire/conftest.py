@@ -25,6 +25,12 @@ from agentrun.server.http_protocol import StrictHttp
 NODE = Path(__file__).parent / "node"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """langchain-tests carries the marks of plugins that we do without."""
+    for mark in ("benchmark", "vcr"):
+        config.addinivalue_line("markers", f"{mark}: of langchain-tests")
+
+
 class _Server(uvicorn.Server):
     def __init__(self, app: Any) -> None:
         # as agentrun.server.process sets it up
