@@ -156,7 +156,7 @@ def encode_all(encoder: Encoder, events: Sequence[AnyEvent]) -> bytes:
 
 
 class Protocol(Shape):
-    """A wire language."""
+    """A wire language. A `request_id_header`, if it has one, is where its clients look for the request's id."""
 
     name: str
     routes: Sequence[Route]

@@ -11,7 +11,7 @@ from agentrun.protocols import Action, Answer, Ask, Desk, Protocol, Reply
 from agentrun.run import Run
 from agentrun.run.runs import Gone
 from agentrun.server.admission import Admission
-from agentrun.server.answer import STREAM, Stream, Whole, refuse
+from agentrun.server.answer import STREAM, Stream, Whole, first_headers, refuse
 from agentrun.server.auth import Keys
 from agentrun.server.feed import Feed
 from agentrun.server.http import (
@@ -108,7 +108,7 @@ class ActionEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent = Headers(scope["headers"])
         request_id = request_id_of(sent)
-        headers: RawHeaders = [(b"x-request-id", request_id.encode()), *self._protocol.headers]
+        headers = first_headers(self._protocol, request_id)
         pipe = AsgiPipe(receive, send)
         try:
             given, grace_s = await self._act(scope, receive, sent, request_id, pipe)

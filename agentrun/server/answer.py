@@ -25,6 +25,16 @@ _NONE: RawHeaders = []
 _STATUS = {"timeout": 504, "server_shutdown": 503}
 
 
+def first_headers(protocol: Protocol, request_id: str) -> RawHeaders:
+    """What every answer of a wire has: the request's id, under the wire's own name for it as well, and what never changes."""
+    own: bytes | None = getattr(protocol, "request_id_header", None)
+    value = request_id.encode()
+    headers = [(b"x-request-id", value), *protocol.headers]
+    if own is not None:
+        headers.append((own, value))
+    return headers
+
+
 def refuse(pipe: Pipe, protocol: Protocol, error: Exception, headers: RawHeaders, request_id: str) -> None:
     """Answer with an error, in the protocol's shape."""
     told = _told(error, request_id)

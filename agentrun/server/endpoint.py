@@ -12,7 +12,7 @@ from agentrun.protocols import Ask, Protocol, call_of, index_of
 from agentrun.run import Run
 from agentrun.run.runs import Gone
 from agentrun.server.admission import Admission
-from agentrun.server.answer import Stream, Whole, refuse
+from agentrun.server.answer import Stream, Whole, first_headers, refuse
 from agentrun.server.auth import Keys
 from agentrun.server.http import (
     Connection,
@@ -81,7 +81,7 @@ class ProtocolEndpoint:
     def open(self, method: str, path: str, sent: Headers, pipe: Pipe) -> Visit | None:
         """What can be told by the headers; None if the request is refused already."""
         request_id = request_id_of(sent)
-        headers: RawHeaders = [(b"x-request-id", request_id.encode()), *self._protocol.headers]
+        headers = first_headers(self._protocol, request_id)
         try:
             if method != "POST":
                 raise MethodNotAllowed(f"{path} takes POST only.", headers={"allow": "POST"})

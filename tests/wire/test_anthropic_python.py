@@ -94,6 +94,7 @@ def test_an_answer_with_its_thinking_and_usage(client):
     usage = answer.usage
     assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (7, 3, 4)
     assert answer.id.startswith("msg_")
+    assert (answer._request_id or "").startswith("req_")
 
 
 @requirement("messages:helper", "messages:order")

@@ -35,6 +35,7 @@ class AnthropicMessages:
     media_type = "text/event-stream; charset=utf-8"
     json_only = True
     headers = ()
+    request_id_header = b"request-id"  # Anthropic's clients look for it there
 
     def __init__(self, settings: Settings) -> None:
         self._models = list(settings.models) or ["agentrun"]
