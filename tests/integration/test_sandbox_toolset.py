@@ -160,15 +160,11 @@ async def test_too_much_is_cut_in_the_middle(made: Callable[..., Toolset]):
 
 
 async def test_a_sandbox_that_is_lost_is_replaced_and_the_model_told(made: Callable[..., Toolset]):
-    tools = made()
-    before = running()
-    await tools["run_code"].call({"code": "x = 1"})
-    [ours] = running() - before
-    working = asyncio.ensure_future(tools["run_command"].tell({"command": "echo on; sleep 60"}))
-    records.end(next(record for record in records.every() if record.id == ours))
-    assert "are lost; the next call gets a new sandbox." in await working
+    tools = made(Template.model_validate({"warm": 0, "max_life_s": 3}))
+    told = await tools["run_command"].tell({"command": "echo on; sleep 600", "timeout": PATIENCE_S})
+    assert "the next call gets a new sandbox" in told or "[exit code -9]" in told
     told = await tools["run_code"].call({"code": "'x' in globals()"})
-    assert told.startswith("[This is a new sandbox: ") and told.endswith("False")
+    assert told.startswith("[This is a new sandbox: its longest life is over") and told.endswith("False")
     assert await tools["run_code"].call({"code": "1"}) == "1", "once is enough"
 
 
@@ -195,6 +191,35 @@ async def test_each_session_has_its_own(made: Callable[..., Toolset]):
         assert "NameError" in (await client.ask(run_code("x"), "s2"))[0]
         await client.ask(run_code("x = 'none'"))
         assert "NameError" in (await client.ask(run_code("x")))[0]
+
+
+async def test_a_session_of_the_same_name_with_another_key_is_another(
+    made: Callable[..., Toolset], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AGENTRUN_API_KEYS", "key-of-ada-123456,key-of-bob-123456")
+    async with served(caller(made())) as client:
+        client.http.headers["authorization"] = "Bearer key-of-ada-123456"
+        await client.ask(run_code("x = 'secret'"), "s1")
+        client.http.headers["authorization"] = "Bearer key-of-bob-123456"
+        assert "NameError" in (await client.ask(run_code("x"), "s1"))[0]
+
+
+async def test_a_cancelled_run_stops_its_code(made: Callable[..., Toolset]):
+    tools, begun = made(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def invoke_agent(request: AgentRequest) -> str:
+        loop.call_soon_threadsafe(begun.set)
+        return await tools["run_code"].tell({"code": "import time\nfor _ in range(600): time.sleep(0.1)"})
+
+    before = running()
+    async with served(invoke_agent) as client:
+        asking = asyncio.ensure_future(client.ask("go"))
+        await begun.wait()
+        [run] = (await client.http.get("/runs")).json()["data"]
+        await client.http.post(f"/runs/{run['id']}/cancel")
+        await asking
+        await gone(before)
 
 
 async def test_without_a_session_it_ends_with_the_run(made: Callable[..., Toolset]):
