@@ -12,6 +12,7 @@ from agentrun.models.meter import Meter
 from agentrun.models.router import Router
 from agentrun.models.spec import BUILTIN, LOCAL, ModelSpec
 from agentrun.models.transport import AsyncTransport, SyncTransport
+from agentrun.utils.log import when_configured
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -47,6 +48,7 @@ class Model:
         self._base_path = urlsplit(base_url).path.rstrip("/")
         self.stands_in = stands_in
         self._announced = False
+        when_configured(self._announce)
 
     @property
     def is_builtin(self) -> bool:
@@ -69,7 +71,7 @@ class Model:
         return f'Model "{self.name}" is {self.id} at {self.base_url} ({self.source}).'
 
     def _announce(self) -> None:
-        """Log what was chosen and why at first use; by then a server has set logging up."""
+        """Log what was chosen and why: as the server starts, or at first use."""
         if self._announced:
             return
         self._announced = True

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
+from weakref import WeakMethod
 
 import msgspec
 
@@ -126,6 +127,13 @@ class _Ours(NamedTuple):
 
 
 _ours: _Ours | None = None
+_waiting: list[WeakMethod[Callable[[], None]]] = []
+
+
+def when_configured(announce: Callable[[], None]) -> None:
+    """Have a method called as soon as somebody can read what it logs; not at all if that is so already."""
+    if _ours is None:
+        _waiting.append(WeakMethod(announce))
 
 
 def configure(level: str) -> None:
@@ -142,3 +150,8 @@ def configure(level: str) -> None:
         named.handlers[:] = [handler]
         named.setLevel(number)
         named.propagate = False
+    waiting, _waiting[:] = _waiting[:], []
+    for announcement in waiting:
+        announce = announcement()
+        if announce is not None:
+            announce()

@@ -167,3 +167,20 @@ def test_configuring_sends_both_loggers_to_stderr(untouched, monkeypatch, termin
 def test_trace_is_below_debug(untouched):
     log.configure("trace")
     assert log.logger.isEnabledFor(5)
+
+
+def test_what_was_chosen_before_anybody_could_read_of_it_is_told_then(untouched, monkeypatch):
+    class Choice:
+        told = 0
+
+        def tell(self) -> None:
+            self.told += 1
+
+    monkeypatch.setattr(log, "_ours", None)
+    kept, gone = Choice(), Choice()
+    log.when_configured(kept.tell)
+    log.when_configured(gone.tell)
+    del gone
+    log.configure("info")
+    log.configure("info")
+    assert kept.told == 1
