@@ -1,10 +1,11 @@
 # Thin targets; the work is in scripts/.
-.PHONY: help env demo test check bench lock clean
+.PHONY: help env demo test conformance check bench lock clean
 
 help:
 	@echo "make env    .venv with every locked dependency"
 	@echo "make demo   start an agent, ask it something, keep serving"
 	@echo "make test   the tests"
+	@echo "make conformance  which real clients read which wire, by running them"
 	@echo "make check  format, lint, types, architecture, docs"
 	@echo "make bench  the benchmarks"
 	@echo "make lock   remake requirements/*.lock"
@@ -20,6 +21,9 @@ demo:
 
 test: env
 	@scripts/test
+
+conformance: env
+	@.venv/bin/python scripts/conformance
 
 check: env
 	@scripts/check

@@ -47,10 +47,12 @@ def _constant(module: ast.Module, name: str) -> str | None:
 
 
 def _tests(module: ast.Module | ast.ClassDef) -> Iterator[tuple[str, dict[str, list[str]]]]:
-    """Each test's name and marks; a class's marks are those of its tests."""
+    """Each test's name and marks; a class's marks are those of its tests, and one that says what it shows is one."""
     for node in module.body:
         if isinstance(node, ast.ClassDef):
             above = _marks(node)
+            if "shows" in above:
+                yield node.name, above
             yield from ((test, {**above, **marks}) for test, marks in _tests(node))
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_"):
             yield node.name, _marks(node)

@@ -104,13 +104,13 @@ class Standard(ChatModelIntegrationTests):
 
 
 @seen_by("langchain-tests")
-@shows("chat", "text", "stream", "input", "tools", "structured", "usage")
+@shows("chat", "text", "stream", "tools", "structured", "usage")
 class TestChat(Standard):
     """Over chat completions."""
 
 
 @seen_by("langchain-tests")
-@shows("responses", "text", "stream", "input", "tools", "structured", "usage")
+@shows("responses", "text", "stream", "tools", "structured", "usage")
 class TestResponses(Standard):
     """Over Responses."""
 

@@ -38,6 +38,9 @@ def document() -> dict[str, Any]:
     for path, (asked, _) in CREATE.items():
         schema = TypeAdapter(asked).json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})
+        for closed in (schema, *schemas.values()):  # what is not in a type is not allowed by it
+            if "properties" in closed:
+                closed.setdefault("additionalProperties", False)
         if "input" in schema["properties"]:  # it may be left out for a prompt that is kept at OpenAI
             schema["required"] = ["input"]
         paths[path] = {

@@ -80,10 +80,11 @@ class FunctionCall(msgspec.Struct, tag_field="type", tag="function_call"):
 
 
 class FunctionCallOutput(msgspec.Struct, tag_field="type", tag="function_call_output"):
-    """What it gave."""
+    """What it gave. Of a call that has no id, the tool's name may tell whose it is."""
 
-    call_id: str
+    call_id: str | None
     output: str | list[Content]
+    name: str | None = None
 
 
 class CustomToolCall(msgspec.Struct, tag_field="type", tag="custom_tool_call"):
@@ -197,7 +198,9 @@ class _Conversation:
                 self._called(ToolCall(call_id, name, arguments))
             case CustomToolCall(call_id, name, text):
                 self._called(ToolCall(call_id, name, text, "custom"))
-            case FunctionCallOutput(call_id, output) | CustomToolCallOutput(call_id, output):
+            case FunctionCallOutput(call_id, output, name):
+                self._append(Message(Role.TOOL, _content(output), name=name, tool_call_id=call_id))
+            case CustomToolCallOutput(call_id, output):
                 self._append(Message(Role.TOOL, _content(output), tool_call_id=call_id))
             case McpCall(name, id, arguments, output):
                 self._called(ToolCall(id, name, arguments))
