@@ -123,8 +123,8 @@ def begun(run_id: str, created: int, request: AgentRequest, model: str) -> Respo
     """An answer of which nothing is there yet."""
     extra = request.extra
     conversation: Any = extra.get("conversation")
-    if isinstance(conversation, str):
-        conversation = {"id": conversation}
+    if conversation is not None:
+        conversation = {"id": conversation if isinstance(conversation, str) else conversation["id"]}
     reasoning: dict[str, Any] = extra.get("reasoning") or {}
     text: dict[str, Any] = extra.get("text") or {}
     return Response(
