@@ -39,6 +39,7 @@ from agentrun.platform.secrets import Secrets
 from agentrun.platform.store import open_store
 from agentrun.platform.traffic import Routes
 from agentrun.resources import Status
+from agentrun.utils.tasks import end as end_tasks
 from agentrun.version import __version__
 
 _log = logging.getLogger(__name__)
@@ -209,9 +210,7 @@ async def _ticking(core: Core, look: Callable[[], object]) -> AsyncGenerator[Non
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_tasks(task)
 
 
 class _Server(uvicorn.Server):

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from agentrun.errors import AgentRunError
+from agentrun.utils.tasks import end as end_tasks
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +43,7 @@ async def progress(act: Callable[[Callable[[str], None]], Awaitable[Any]]) -> As
         except Exception as error:
             yield Progress(error=shape(known(error)))
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task)
 
 
 def known(error: Exception) -> AgentRunError:

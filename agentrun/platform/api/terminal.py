@@ -17,6 +17,7 @@ from agentrun.platform.drivers.driver import Exec
 from agentrun.platform.guard import Guard
 from agentrun.platform.store import Audit
 from agentrun.resources import Instance
+from agentrun.utils.tasks import end as end_tasks
 
 
 class Begin(msgspec.Struct, frozen=True):
@@ -92,8 +93,7 @@ async def _join(socket: WebSocket, process: Exec) -> None:
     except (WebSocketDisconnect, RuntimeError):
         pass  # the other end left while something was being sent
     finally:
-        typing.cancel()
-        await asyncio.gather(typing, return_exceptions=True)
+        await end_tasks(typing)
         await process.kill()
 
 

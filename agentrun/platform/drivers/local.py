@@ -16,6 +16,7 @@ from agentrun.platform.drivers.driver import Capability, Ended, Exec, Handle, La
 from agentrun.platform.drivers.keeper import linux, wire
 from agentrun.platform.drivers.keeper.inside import Inside
 from agentrun.platform.drivers.usage import usage
+from agentrun.utils.tasks import end as end_tasks
 
 _CONNECT_S = 20.0
 _AGAIN_S = 0.02
@@ -87,9 +88,7 @@ class LocalDriver:
                 if self._listening is not None:
                     await asyncio.shield(self._listening)
         if self._listening is not None:
-            self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
+            await end_tasks(self._listening)
         await self._hang_up()
 
     async def _ask(self, kind: Callable[..., Any], *what: object) -> wire.Reply:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from ipaddress import ip_address
 
 from agentrun.errors import ConfigError
@@ -18,6 +17,7 @@ from agentrun.platform.instances.instances import Instances
 from agentrun.platform.instances.live import Live
 from agentrun.platform.logs.logs import Logs
 from agentrun.platform.traffic import Routes
+from agentrun.utils.tasks import end as end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -93,9 +93,7 @@ class Gateway:
             for outbound in list(shelf):
                 outbound.transport.abort()
         if self._beat is not None:
-            self._beat.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._beat
+            await end_tasks(self._beat)
         await asyncio.gather(*self._connecting, return_exceptions=True)
         await asyncio.sleep(0)  # for the ends of connections to be told
         self.logs.flush()

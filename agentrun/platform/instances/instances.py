@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 from agentrun.errors import NotFound, NotReady
 from agentrun.platform.drivers.driver import Driver, Ended, Exec, Handle
@@ -15,6 +14,7 @@ from agentrun.platform.instances.pool import Pool
 from agentrun.platform.instances.wanted import Figures, Wanted
 from agentrun.platform.logs.logs import Logs
 from agentrun.resources import Condition, Instance
+from agentrun.utils.tasks import end as end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +126,7 @@ class Instances:
     async def close(self, *, stop: bool = False) -> None:
         """Leave. Without `stop` the instances go on, for whoever comes next."""
         if self._beat is not None:
-            self._beat.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._beat
+            await end_tasks(self._beat)
         for pool in self._pools.values():
             await pool.close()
         await self._driver.close(stop=stop)

@@ -20,6 +20,7 @@ from agentrun.platform.instances.probe import ask, until_ready
 from agentrun.platform.instances.wanted import Wanted
 from agentrun.platform.logs.logs import Logs
 from agentrun.utils import ids
+from agentrun.utils.tasks import end as end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -262,9 +263,7 @@ class Pool:
         """Forget everything; the instances go on."""
         self._leaving = True
         self._refuse(Unavailable("The platform is ending.", headers={"retry-after": "1"}))
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
 
     async def next_change(self) -> None:
         """Until an instance is ready, fails, or ends."""
