@@ -35,7 +35,7 @@ def _of_file(file: Path) -> Iterator[Proof]:
     client = _constant(module, "CLIENT")
     for test, marks in _tests(module):
         clients = marks.get("seen_by") or ([client] if client else [])
-        for (wire, feature), name in product(_shown(test, marks), clients):
+        for (wire, feature), name in product(sorted(_shown(test, marks)), clients):
             yield Proof(wire, feature, name, file.stem, test)
 
 

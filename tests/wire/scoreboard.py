@@ -25,7 +25,7 @@ Which real clients read which wire, and what of it. `make conformance` runs the 
 and what it shows, and the cell is what became of it.
 
 **pass**: every test of it passed. **fail**: at least one did not. **not run**: it could not be tried here, and why is said
-below. An empty cell: no test of that client is about that feature.
+below, also of single tests of a cell that passed. An empty cell: no test of that client is about that feature.
 """
 
 
@@ -57,7 +57,9 @@ def _outcome(case: ElementTree.Element) -> Outcome:
 def cell(tests: Iterable[Outcome]) -> Outcome:
     """One word for all tests: a failure outweighs what passed, which outweighs what was not run."""
     ranked = sorted(tests, key=lambda one: (FAIL, PASS, NOT_RUN).index(one.result))
-    return ranked[0] if ranked else Outcome(NOT_RUN, "its tests were not started")
+    if not ranked:
+        return Outcome(NOT_RUN, "its tests were not started")
+    return Outcome(ranked[0].result, "; ".join(sorted({one.reason for one in ranked if one.reason})))
 
 
 Cells = dict[tuple[str, str, str], Outcome]
@@ -116,12 +118,16 @@ def _clients(board: Cells) -> str:
 
 
 def _not_run(board: Cells) -> list[str]:
-    left = [
-        f"- {WIRES[wire]}, {FEATURES[feature]}, {CLIENTS[client].name}: {one.reason}"
-        for (wire, feature, client), one in board.items()
-        if one.result == NOT_RUN
+    """What was left out, of cells that passed too."""
+    left: dict[tuple[str, str, str], list[str]] = {}
+    for (wire, feature, client), one in board.items():
+        if one.reason:
+            left.setdefault((wire, client, one.reason), []).append(FEATURES[feature])
+    lines = [
+        f"- {WIRES[wire]}, {CLIENTS[client].name} ({', '.join(features)}): {reason}"
+        for (wire, client, reason), features in left.items()
     ]
-    return ["## Not run\n", *left, ""] if left else []
+    return ["## Not run\n", *lines, ""] if lines else []
 
 
 def version(package: str) -> str:
