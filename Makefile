@@ -2,14 +2,14 @@
 .PHONY: help env demo test conformance check bench lock clean
 
 help:
-	@echo "make env    .venv with every locked dependency"
-	@echo "make demo   start an agent, ask it something, keep serving"
-	@echo "make test   the tests"
+	@echo "make env          .venv with every locked dependency"
+	@echo "make demo         start an agent, ask it something, keep serving"
+	@echo "make test         the tests"
 	@echo "make conformance  which real clients read which wire, by running them"
-	@echo "make check  format, lint, types, architecture, docs"
-	@echo "make bench  the benchmarks"
-	@echo "make lock   remake requirements/*.lock"
-	@echo "make clean  remove what the above made"
+	@echo "make check        format, lint, types, architecture, docs"
+	@echo "make bench        the benchmarks"
+	@echo "make lock         remake requirements/*.lock"
+	@echo "make clean        remove what the above made"
 
 env:
 	@scripts/env dev
