@@ -19,6 +19,7 @@ from agentrun.platform.drivers.usage import usage
 from agentrun.utils.tasks import end as end_tasks
 
 _CONNECT_S = 20.0
+_LEAVE_S = 30.0  # for a keeper to end its instances and itself
 _AGAIN_S = 0.02
 _ALONE_S = 600.0
 _LONGEST = 2**24  # bytes of an answer
@@ -83,13 +84,17 @@ class LocalDriver:
 
     async def close(self, *, stop: bool) -> None:
         if stop and (self._writer is not None or wire.socket_path(self._folder).exists()):
-            with suppress(DriverError):
-                await self._ask(wire.Leave)
-                if self._listening is not None:
-                    await asyncio.shield(self._listening)
+            with suppress(DriverError, asyncio.TimeoutError):  # a keeper that hangs must hang nobody else
+                await asyncio.wait_for(self._leave(), _LEAVE_S)
         if self._listening is not None:
             await end_tasks(self._listening)
         await self._hang_up()
+
+    async def _leave(self) -> None:
+        """The keeper ends its instances, and then itself."""
+        await self._ask(wire.Leave)
+        if self._listening is not None:
+            await asyncio.shield(self._listening)
 
     async def _ask(self, kind: Callable[..., Any], *what: object) -> wire.Reply:
         writer = await self._connected()
