@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Meta
@@ -21,7 +21,7 @@ class RequestTool(msgspec.Struct):
     type: str
     name: str | None = None
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Any = None  # an object, of the client's tools
 
 
 class ConversationRef(msgspec.Struct):
@@ -144,7 +144,12 @@ def _tool(position: int, spec: dict[str, Any]) -> Tool:
     kind, name = spec["type"], spec.get("name")
     if name is None and kind in _FOR_THE_CLIENT:
         raise invalid(f"missing required field `name` - at `$.tools[{position}]`")
-    return Tool(name or kind, spec.get("description"), spec.get("parameters"), kind, spec)
+    parameters: Any = spec.get("parameters")
+    if not isinstance(parameters, dict):
+        if parameters is not None and kind in _FOR_THE_CLIENT:
+            raise invalid(f"Expected `object | null` - at `$.tools[{position}].parameters`")
+        parameters = None
+    return Tool(name or kind, spec.get("description"), cast("dict[str, Any] | None", parameters), kind, spec)
 
 
 def _response_format(text: TextOptions | None) -> dict[str, Any]:
