@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from agentrun.errors import AgentRunError
@@ -44,7 +45,7 @@ def refuse(pipe: Pipe, protocol: Protocol, error: Exception, headers: RawHeaders
     pipe.answer(told.status, headers, protocol.error(told))
 
 
-class _Answer:
+class _Answer(ABC):
     """One reader of a Run. While it reads, the Run goes on; when the client of the last one goes, the Run may end."""
 
     __slots__ = ("_encoder", "_grace_s", "_headers", "_left", "_pipe", "_protocol", "_run")
@@ -77,8 +78,9 @@ class _Answer:
                 self._gone()
         self.advance()
 
+    @abstractmethod
     def advance(self) -> None:
-        raise NotImplementedError
+        """Write what has come since the last time."""
 
     def _fail(self, ending: RunFailed) -> None:
         """The agent had begun, so a client's retry would run it again: it is asked not to."""
