@@ -121,8 +121,8 @@ def test_a_client_that_does_not_read_holds_its_agent_up(served):
             before = len(said)
             threading.Event().wait(0.5)
         assert before < 100_000
-        raw.until(b"(?s).{5000000}")
-        assert len(said) > before
+        while len(said) == before:  # it goes on once what is on the way has been read
+            raw.until(b"(?s).{500000}")
 
 
 def test_silence_is_filled(served):
