@@ -1,6 +1,7 @@
 """What every test shares."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from fake_upstream import FakeUpstream
 
 # one test must not hear what another has said
 os.environ["AGENTRUN_SESSIONS"] = "memory"
+# a shell's background jobs ignore interrupts, and what they start does too
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

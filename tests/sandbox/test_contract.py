@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,6 +149,23 @@ def test_bash_keeps_its_state(box: SyncSandbox):
     stopped = box.run("sleep 100", language="bash", timeout_s=0.3)
     assert stopped.error is not None and stopped.error.name == "TimeoutError"
     assert box.run("echo $x", language="bash").stdout == "5\n"
+
+
+def test_code_is_interrupted_although_its_owner_ignores_interrupts(box: SyncSandbox):
+    """As whoever a shell has started in the background does."""
+    program = (
+        "from agentrun.sandbox import SyncSandbox\n"
+        f"with SyncSandbox.create(backend={box.isolation.backend!r}, warm=0) as box:\n"
+        "    stopped = box.run('sleep 100', language='bash', timeout_s=0.3)\n"
+        "    print(stopped.error.name, stopped.state_lost)"
+    )
+    ran = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout == "TimeoutError False\n", ran.stderr
 
 
 def test_javascript_keeps_its_state(box: SyncSandbox):

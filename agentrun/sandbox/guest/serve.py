@@ -44,6 +44,8 @@ class Guest:
             end.setblocking(False)
         signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        # who was started in the background of a script ignores interrupts, and so would every program started here
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self._selector.register(woken, selectors.EVENT_READ, lambda: self._reap(woken))
         self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
         try:
