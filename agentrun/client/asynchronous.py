@@ -109,7 +109,7 @@ class AsyncClient:
         return await self._get(RuntimeInfo, "runtimes", runtime)
 
     async def deployed(self, runtime: str) -> dict[str, Any]:
-        """The newest version's number and package."""
+        """The newest version's number, package and definition; hidden values are `***`."""
         return await self._get(dict[str, Any], "runtimes", runtime, "deployed")
 
     async def remove(self, runtime: str) -> None:

@@ -84,7 +84,7 @@ class Client:
         return portal.run(self._client.info(runtime))
 
     def deployed(self, runtime: str) -> dict[str, Any]:
-        """The newest version's number and package."""
+        """The newest version's number, package and definition; hidden values are `***`."""
         return portal.run(self._client.deployed(runtime))
 
     def remove(self, runtime: str) -> None:

@@ -50,6 +50,7 @@ def launch_of(version: Version, places: Places, secret: Callable[[SecretRef], st
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "AGENTRUN_RUNTIME": version.runtime,
+            **({"AGENTRUN_BOT_ID": wanted.bot_id} if wanted.bot_id else {}),
             **wanted.variables,
             **secrets,
         },

@@ -80,6 +80,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     secrets: tuple[SecretRef, ...] = ()
     bot_id: str | None = None
     driver: str = "local"
+    labels: dict[str, str] = {}  # what tools note about it; the platform makes nothing of them
 
 
 class Runtime(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -160,6 +161,7 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     secrets: tuple[str, ...] = ()
     endpoints: tuple[EndpointWish, ...] = ()
     hold: Hold | None = None
+    keep_variables: bool = False  # those of the newest version that are not named stay
 
 
 class Testers(msgspec.Struct, frozen=True, omit_defaults=True):

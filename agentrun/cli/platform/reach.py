@@ -23,10 +23,21 @@ _AGAIN_S = 0.05
 
 def reach(name: str | None) -> Client:
     """A client of the platform with this name."""
-    access = accesses.get(name or accesses.DEFAULT)
-    if access.url is not None:
-        return Client(Access(url=access.url, key=access.key))
-    return started(home())
+    return Client(access_to(name))
+
+
+def access_to(name: str | None) -> Access:
+    """What one gets in with at the platform with this name; this machine's is started if it does not run."""
+    named = accesses.get(name or accesses.DEFAULT)
+    if named.url is not None:
+        return Access(url=named.url, key=named.key)
+    where = home()
+    started(where).close()
+    return _access_to(where)
+
+
+def _access_to(where: Home) -> Access:
+    return Access(socket=where.socket, key=where.key)
 
 
 def started(where: Home) -> Client:
@@ -44,7 +55,7 @@ def running(where: Home) -> Client | None:
     """This machine's, if it runs."""
     if not where.socket.exists():
         return None
-    client = Client(Access(socket=where.socket, key=where.key))
+    client = Client(_access_to(where))
     try:
         version = client.status().version
     except (Unauthorized, Unavailable):  # none there, or one that has just begun and writes its key

@@ -82,7 +82,19 @@ async def _built(core: Core, wish: Deployment, say: Say) -> Definition:
     if definition.package:
         packages = (await build(core, definition.package, definition.language, say)).packages
     known = await core.records(lambda records: records.secrets())
-    return msgspec.structs.replace(definition, packages=packages, secrets=_locked(wish.secrets, known))
+    definition = msgspec.structs.replace(definition, packages=packages, secrets=_locked(wish.secrets, known))
+    if wish.keep_variables:
+        latest = await core.records(lambda records: records.latest(wish.runtime))
+        definition = _with_variables_of(latest, definition) if latest else definition
+    return definition
+
+
+def _with_variables_of(latest: Version, definition: Definition) -> Definition:
+    """Those of the newest version that the wish does not name; what was hidden of them stays so."""
+    before = latest.definition
+    variables = {**before.variables, **definition.variables}
+    masked = dict.fromkeys((*definition.masked, *(name for name in before.masked if name in variables)))
+    return msgspec.structs.replace(definition, variables=variables, masked=tuple(masked))
 
 
 def _locked(names: tuple[str, ...], known: dict[str, tuple[int, float]]) -> tuple[SecretRef, ...]:

@@ -10,6 +10,7 @@ from agentrun.platform import rollout, traffic
 from agentrun.platform.core import Core
 from agentrun.resources import (
     Condition,
+    Definition,
     Endpoint,
     EndpointInfo,
     Instance,
@@ -45,9 +46,7 @@ def runtime_info(core: Core, name: str) -> RuntimeInfo:
     )
     definition, instances = latest.definition, core.fleet.list(name)
     conditions = core.conditions(latest)
-    variables = {
-        key: _MASKED if key in definition.masked else value for key, value in definition.variables.items()
-    }
+    variables = shown_variables(definition)
     return RuntimeInfo(
         id=runtime.id,
         arn=arn(name),
@@ -67,7 +66,15 @@ def runtime_info(core: Core, name: str) -> RuntimeInfo:
         instances=len(instances),
         bot_id=definition.bot_id,
         conditions=tuple(conditions),
+        labels=definition.labels,
     )
+
+
+def shown_variables(definition: Definition) -> dict[str, str]:
+    """A version's variables, without the values that nobody is shown."""
+    return {
+        key: _MASKED if key in definition.masked else value for key, value in definition.variables.items()
+    }
 
 
 def endpoints_of(core: Core, runtime: str) -> list[Endpoint]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
+
 from agentrun.errors import NotFound, RequestError
 from agentrun.platform.actions import access, addresses, releases, runtimes, view
 from agentrun.platform.actions.deploy import build, deploy
@@ -90,11 +92,14 @@ async def _info(control: Control, ask: Ask) -> Any:
 
 
 async def _deployed(control: Control, ask: Ask) -> Any:
-    """What the newest version is made of, so that its code can be had again."""
+    """What the newest version is made of, so that its code can be had again, and its configuration changed."""
     name = ask.path["runtime"]
     await _info(control, ask)
     latest = await control.core.records(lambda records: records.latest(name))
-    return latest and {"version": latest.number, "package": latest.definition.package}
+    if latest is None:
+        return None
+    shown = msgspec.structs.replace(latest.definition, variables=view.shown_variables(latest.definition))
+    return {"version": latest.number, "package": shown.package, "definition": shown}
 
 
 async def _remove(control: Control, ask: Ask) -> Any:
