@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from agentrun.cli import output
+from agentrun.cli.sandbox_serve import serve
 from agentrun.cli.sandbox_shell import attach
 from agentrun.errors import AgentRunError, ConfigError, NotFound
 from agentrun.sandbox import Execution, Output, Result, Stderr, Stdout, SyncSandbox, door, names, records
@@ -24,6 +25,8 @@ _Backend = Annotated[
     str | None, typer.Option("--backend", help="auto, bubblewrap, or process, which isolates nothing.")
 ]
 _Id = Annotated[str, typer.Argument(help="An id from `agentrun sandbox list`, or how it begins.")]
+
+sandbox.command()(serve)
 
 _LANGUAGES = {".py": "python", ".js": "javascript", ".mjs": "javascript", ".sh": "bash"}
 

@@ -1,0 +1,1 @@
+"""Sandboxes over HTTP, on the paths of the original's data plane."""

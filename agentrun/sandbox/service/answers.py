@@ -1,0 +1,60 @@
+"""Errors as the original's clients read them: `{"code", "requestId", "message"}`."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from agentrun.errors import AgentRunError, ConfigError, RequestError
+
+logger = logging.getLogger(__name__)
+
+
+class Refusal(BaseModel):
+    """Every answer of 400 and more."""
+
+    code: str
+    requestId: str
+    message: str
+
+
+def refusal(error: AgentRunError, request_id: str) -> Response:
+    """The answer that says this error."""
+    # what the configuration lacks, the caller has asked for
+    status = 400 if isinstance(error, ConfigError) else error.status
+    headers = error.headers if isinstance(error, RequestError) else None
+    body = Refusal(code=error.code, requestId=request_id, message=str(error))
+    return JSONResponse(body.model_dump(), status, headers)
+
+
+async def known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AgentRunError)
+    return refusal(error, _id(request))
+
+
+async def invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:]) or "the body"
+    return refusal(RequestError(f"{place}: {first['msg']}."), _id(request))
+
+
+async def no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = RequestError(f"{request.method} {request.url.path}: {error.detail}.", code="no_route")
+    said.status = error.status_code
+    return refusal(said, _id(request))
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return refusal(AgentRunError("The service failed; its log says how."), _id(request))
+
+
+def _id(request: Request) -> str:
+    return request.state.request_id

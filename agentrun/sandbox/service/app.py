@@ -1,0 +1,52 @@
+"""The service as an ASGI app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from agentrun.errors import AgentRunError
+from agentrun.sandbox.service import answers, sandboxes
+from agentrun.sandbox.service.boxes import Boxes
+from agentrun.sandbox.service.callers import Callers
+from agentrun.sandbox.service.door import Door
+from agentrun.version import __version__
+
+
+def make(boxes: Boxes, keys: Sequence[str] = ()) -> ASGIApp:
+    """The app, whose end is the end of all its sandboxes."""
+    return Door(api(boxes, keys), anonymous=not keys)
+
+
+def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
+    """The routes; /openapi.json describes them."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await boxes.close()
+
+    app = FastAPI(
+        title="AgentRun sandboxes",
+        version=__version__,
+        lifespan=lifespan,
+        exception_handlers={
+            AgentRunError: answers.known,
+            RequestValidationError: answers.invalid,
+            HTTPException: answers.no_route,
+            Exception: answers.failed,
+        },
+        responses={"4XX": {"model": answers.Refusal}, "5XX": {"model": answers.Refusal}},
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.callers = Callers(keys)
+    app.include_router(sandboxes.routes(boxes))
+    return app
