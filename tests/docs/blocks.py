@@ -1,4 +1,4 @@
-"""The fenced blocks of a Markdown page, and a terminal that runs them in their order, as a reader would."""
+"""The fenced blocks of a Markdown page, run in their order in a terminal, as a reader would."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SERVER = re.compile(r"(python app\.py|agentrun dev)\b")
 _FILE = re.compile(r"# (\S+\.(?:py|yaml))\n")
 _PORT = "9000"
+_SERVED = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 _PLATFORM = {"AGENTRUN_GATEWAY": "127.0.0.1:0"}  # a port of its own for each test
 _VARYING = (
     (re.compile(r"chatcmpl-[0-9a-f]+"), "chatcmpl-ID"),
@@ -53,13 +56,23 @@ def without_what_varies(output: str) -> str:
     return "\n".join(line.rstrip() for line in output.strip().splitlines())
 
 
-class Terminal:
-    """Runs blocks in a folder; a server goes on beside them."""
+def follow(page: Path, folder: Path, plain: Callable[[str], str] = without_what_varies) -> None:
+    """Do in this folder what the page says; each block that shows an output has to be the output of the one before."""
+    with closing(Terminal(folder)) as terminal:
+        for block in blocks_of(page):
+            if block.language == "text":
+                assert plain(terminal.output) == plain(block.text), f"{page.name}:{block.line}"
+            else:
+                terminal.run(block)
 
-    def __init__(self, folder: Path, port: int) -> None:
+
+class Terminal:
+    """Runs blocks in a folder; a server goes on beside them, on a port of its own choice."""
+
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._top = folder
-        self._port = str(port)
+        self._port = _PORT
         self._server: subprocess.Popen[bytes] | None = None
         self._log = folder / ".server.log"
         self.output = ""
@@ -112,7 +125,11 @@ class Terminal:
         with self._log.open("wb") as log:
             command = f"exec {line}"
             self._server = subprocess.Popen(
-                ["bash", "-c", command], cwd=self._folder, env=self._environment(), stdout=log, stderr=log
+                ["bash", "-c", command],
+                cwd=self._folder,
+                env={**self._environment(), "PORT": "0"},
+                stdout=log,
+                stderr=log,
             )
         self._until(self._is_healthy)
 
@@ -140,14 +157,16 @@ class Terminal:
 
     def _is_healthy(self) -> bool:
         assert self._server is not None and self._server.poll() is None, self._log.read_text("utf-8")
+        if not (said := _SERVED.search(self._log.read_bytes())):
+            return False
+        self._port = said[1].decode()
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/health", timeout=PATIENCE_S):
                 return True
         except OSError:
             return False
 
-    def _until(self, true: object) -> None:
-        assert callable(true)
+    def _until(self, true: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE_S
         while not true():
             assert time.monotonic() < end, self._log.read_text("utf-8")

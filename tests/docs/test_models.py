@@ -24,7 +24,7 @@ SCHEMA = json.loads((ROOT / "docs" / "agentrun.schema.json").read_text("utf-8"))
 
 @pytest.mark.timeout(120)
 def test_every_program_prints_what_the_page_says(tmp_path: Path):
-    terminal = Terminal(tmp_path, 0)
+    terminal = Terminal(tmp_path)
     for block in blocks_of(PAGE):
         if block.language == "text":
             assert without_what_varies(terminal.output) == without_what_varies(block.text)

@@ -26,7 +26,7 @@ def test_every_program_prints_what_the_page_says(tmp_path: Path):
         SyncSandbox.create(warm=0).close()
     except SandboxUnavailable as error:
         pytest.skip(str(error))
-    terminal = Terminal(tmp_path, 0)
+    terminal = Terminal(tmp_path)
     for block in blocks_of(PAGE):
         if block.language == "text":
             assert terminal.output == block.text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import socket
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from agentrun.errors import SandboxUnavailable
 from agentrun.integration.sandboxes import sandbox_tools
 from agentrun.sandbox import SyncSandbox
 
-from .blocks import Terminal, blocks_of, without_what_varies
+from .blocks import follow
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox-tools.md"
 
@@ -23,18 +22,7 @@ def test_the_program_answers_what_the_page_says(tmp_path: Path):
         SyncSandbox.create(warm=0).close()
     except SandboxUnavailable as error:
         pytest.skip(str(error))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    terminal = Terminal(tmp_path, port)
-    try:
-        for block in blocks_of(PAGE):
-            if block.language == "text":
-                assert without_what_varies(terminal.output) == without_what_varies(block.text)
-            else:
-                terminal.run(block)
-    finally:
-        terminal.close()
+    follow(PAGE, tmp_path)
 
 
 def test_every_tool_and_option_is_on_the_page():
