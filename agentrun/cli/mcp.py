@@ -7,9 +7,8 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ import httpx
 import typer
 
 from agentrun import config
+from agentrun.cli import stdio
 from agentrun.cli.mcp_bridge import Bridge
 from agentrun.cli.project import find_app
 from agentrun.errors import ConfigError
@@ -65,9 +65,9 @@ async def _serve(transport: httpx.AsyncHTTPTransport, url: str, key: str | None)
     headers = {"authorization": f"Bearer {key}"} if key else {}
     timeout = httpx.Timeout(None, connect=10.0)
     async with httpx.AsyncClient(transport=transport, headers=headers, timeout=timeout) as client:
-        bridge = Bridge(client, f"{url}/mcp", _write)
+        bridge = Bridge(client, f"{url}/mcp", stdio.write)
         try:
-            async for line in _lines():
+            async for line in stdio.lines():
                 bridge.take(line)
         finally:
             await bridge.close()
@@ -113,24 +113,3 @@ async def _until_up(process: asyncio.subprocess.Process, path: str) -> None:
             writer.close()
             return
     raise ConfigError(f"The agent did not serve within {_START_S:g} s.")
-
-
-async def _lines() -> AsyncGenerator[bytes]:
-    """What comes on stdin, until its end. The thread that waits for it keeps nobody from ending."""
-    loop, lines = asyncio.get_running_loop(), asyncio.Queue[bytes]()
-
-    def read() -> None:
-        with suppress(RuntimeError):  # the loop has ended first
-            for line in sys.stdin.buffer:
-                loop.call_soon_threadsafe(lines.put_nowait, line)
-            loop.call_soon_threadsafe(lines.put_nowait, b"")
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
-    while line := await lines.get():
-        if line.strip():
-            yield line
-
-
-def _write(message: bytes) -> None:
-    sys.stdout.buffer.write(message + b"\n")
-    sys.stdout.buffer.flush()

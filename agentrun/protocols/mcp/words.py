@@ -33,23 +33,10 @@ class Words:
         self._instructions = f"The tool {self.tool} asks the agent {name}."
 
     def initialized(self, wanted: object) -> Fields:
-        """The answer to `initialize`: the version that was asked for, if it is known here."""
-        version = wanted if wanted in HANDSHAKE else HANDSHAKE[-1]
-        return {
-            "protocolVersion": version,
-            "capabilities": {"tools": {}},
-            "serverInfo": self._info,
-            "instructions": self._instructions,
-        }
+        return initialized(wanted, self._info, self._instructions)
 
     def discovered(self) -> Fields:
-        """The answer to `server/discover`."""
-        return {
-            **self._cacheable(),
-            "supportedVersions": [*MODERN, *HANDSHAKE[::-1]],
-            "capabilities": {"tools": {}},
-            "instructions": self._instructions,
-        }
+        return discovered(self._info, self._instructions)
 
     def tools(self, *, modern: bool) -> Fields:
         """The answer to `tools/list`."""
@@ -70,15 +57,38 @@ class Words:
             "description": f"Ask the agent {self._name}. It may take a while, and says what it does meanwhile.",
             "inputSchema": schema,
         }
-        return {**(self._cacheable() if modern else {}), "tools": [tool]}
+        return {**(cacheable(self._info) if modern else {}), "tools": [tool]}
 
-    def _cacheable(self) -> Fields:
-        return {
-            "resultType": "complete",
-            "ttlMs": 60_000,
-            "cacheScope": "private",
-            "_meta": {_SERVER_KEY: self._info},
-        }
+
+def initialized(wanted: object, info: Fields, instructions: str) -> Fields:
+    """The answer to `initialize`: the version that was asked for, if it is known here."""
+    version = wanted if wanted in HANDSHAKE else HANDSHAKE[-1]
+    return {
+        "protocolVersion": version,
+        "capabilities": {"tools": {}},
+        "serverInfo": info,
+        "instructions": instructions,
+    }
+
+
+def discovered(info: Fields, instructions: str) -> Fields:
+    """The answer to `server/discover`."""
+    return {
+        **cacheable(info),
+        "supportedVersions": [*MODERN, *HANDSHAKE[::-1]],
+        "capabilities": {"tools": {}},
+        "instructions": instructions,
+    }
+
+
+def cacheable(info: Fields) -> Fields:
+    """What a modern answer says of itself that stays true for a while."""
+    return {
+        "resultType": "complete",
+        "ttlMs": 60_000,
+        "cacheScope": "private",
+        "_meta": {_SERVER_KEY: info},
+    }
 
 
 def called(text: str, *, failed: bool = False, run_id: str = "", usage: Fields | None = None) -> Fields:
@@ -130,15 +140,6 @@ def answer_of(schema: Fields | None, content: Fields) -> Any:
         "properties", {}
     )
     return content.get("answer") if is_wrapped else content
-
-
-def progress(token: object, count: int, message: str) -> Fields:
-    """How far a call has come, and what was said since the last time."""
-    return notification("notifications/progress", progressToken=token, progress=count, message=message)
-
-
-def notification(method: str, **params: Any) -> Fields:
-    return {"jsonrpc": "2.0", "method": method, "params": params}
 
 
 def request(id: str, method: str, params: Fields) -> Fields:
