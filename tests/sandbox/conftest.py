@@ -49,6 +49,7 @@ def as_user(home: Path, *words: str) -> list[str]:
     command += [
         f"TMPDIR={place}/3",
         "PYTHONDONTWRITEBYTECODE=1",
+        f"LD_LIBRARY_PATH={place}/0/lib",  # the program says where its library was installed, not where it is here
         f"{place}/0/{os.path.relpath(program, prefix)}",
         *words,
     ]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from . import python, spawn
 from .files import Refused
-from .wire import Wire
+from .wire import Closed, Wire
 
 _STATUS = "printf '%s\\0' \"$?\" >&"
 _JAVASCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "context.js")
@@ -88,10 +88,7 @@ class Contexts:
         return spawn.start(words, cwd, {**env, **quiet}, (commands, out, err), keep=[status])
 
     def _fork(self, cwd: str, env: Mapping[str, str], descriptors: list[int]) -> int:
-        if self._waiting is not None:
-            (pid, wire), self._waiting = self._waiting, None
-            wire.send({"cwd": cwd, "env": dict(env)}, descriptors)
-            wire.socket.close()
+        if (pid := self._awake(cwd, env, descriptors)) is not None:
             return pid
         pid = os.fork()
         if pid:
@@ -100,6 +97,18 @@ class Contexts:
             self._become(cwd, env, descriptors)
         finally:
             os._exit(1)
+
+    def _awake(self, cwd: str, env: Mapping[str, str], descriptors: list[int]) -> int | None:
+        """Have the one that waits become this context; None if there is none, or it has died while it waited."""
+        if self._waiting is None:
+            return None
+        (pid, wire), self._waiting = self._waiting, None
+        with wire.socket:
+            try:
+                wire.send({"cwd": cwd, "env": dict(env)}, descriptors)
+            except Closed:
+                return None
+        return pid
 
     def _become(self, cwd: str, env: Mapping[str, str], descriptors: list[int]) -> None:
         """What a context does in its process, to the end."""

@@ -33,9 +33,11 @@ class Wire:
         """Send a frame whole."""
         body = json.dumps(frame, ensure_ascii=True, separators=(",", ":")).encode()
         data = memoryview(_LENGTH.pack(len(body)) + body)
-        sent = socket.send_fds(self.socket, [data], descriptors) if descriptors else 0
         try:
-            self.socket.sendall(data[sent:])
+            sent = socket.send_fds(self.socket, [data], descriptors) if descriptors else 0
+            # to send nothing fails as well, if who has all of it has closed its end by now
+            if sent < len(data):
+                self.socket.sendall(data[sent:])
         except OSError as error:
             raise Closed from error
 
