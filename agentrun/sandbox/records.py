@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import msgspec
 from agentrun.sandbox.backend import Box
 
 _MOST_LOG = 1 << 20
+_PARTING_S = 5.0
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -103,7 +105,7 @@ def sweep(leftovers: Callable[[Record], object]) -> list[Record]:
 
 
 def end(record: Record) -> bool:
-    """Kill the first process of a sandbox, and with it all of them; False if it was gone."""
+    """End the first process of a sandbox, and with it all of them; False if it was gone."""
     first = record.first
     if first is None or not first.alive:
         return False
@@ -114,12 +116,21 @@ def end(record: Record) -> bool:
     try:
         if not first.alive:  # the number may have been given again before it was opened
             return False
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        # without namespaces the kernel ends nothing else with it: it has to do that itself
+        if record.level != "none" or not _ends_itself(descriptor):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     except ProcessLookupError:
         return False
     finally:
         os.close(descriptor)
     return True
+
+
+def _ends_itself(descriptor: int) -> bool:
+    signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(_PARTING_S * 1000))
 
 
 def _start_of(pid: int) -> int | None:

@@ -21,11 +21,11 @@ from agentrun.sandbox.backends.bubblewrap import cgroups, stage
 
 from .conftest import ROOT, as_user, create
 
-_TIMES = 50
+_TIMES = 100
 _LEFT_S = 2.0
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("who", ["root", "user"])
 def test_nothing_is_left_two_seconds_after_the_owner_is_killed(
     who: str, tmp_path: Path, box: SyncSandbox, monkeypatch: pytest.MonkeyPatch
@@ -177,6 +177,22 @@ async def test_many_at_once_start_and_end():
     assert [answer.text for answer in answers] == ["42"] * 20
     await asyncio.gather(*(box.close() for box in boxes))
     assert not {box.id for box in boxes} & {record.id for record in records.every()}
+
+
+@pytest.mark.parametrize(("backend", "times"), [("bubblewrap", 30), ("process", 3)])
+def test_a_record_is_enough_to_end_a_sandbox_wholly(backend: str, times: int):
+    for _ in range(times):
+        with create(warm=0, backend=backend) as box:
+            assert box.run("1 + 1").text == "2"
+            box.processes.start("(setsid sleep 1000 &); sleep 1000")
+            (record,) = [record for record in records.every() if record.id == box.id]
+            assert record.first is not None and record.first.pid == box.awaited._box.pid
+            with _watched([record.first.pid, *_descendants(record.first.pid)]) as left:
+                assert len(left) >= 3
+                assert records.end(record)
+                assert _still_there(left, 10) == []
+            assert box.wait() == "it ended by itself"
+            assert not records.end(record)
 
 
 def test_a_sweep_leaves_the_sandboxes_of_the_living_alone(box: SyncSandbox):

@@ -113,7 +113,8 @@ class Contexts:
     def _become(self, cwd: str, env: Mapping[str, str], descriptors: list[int]) -> None:
         """What a context does in its process, to the end."""
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         os.setsid()
         os.chdir(cwd)
         python.begin(descriptors, env)

@@ -22,6 +22,7 @@ def main(number: int, home: str, limits: dict[str, Any]) -> None:
     """Serve on this descriptor until it closes, then end what was started, as far as it can be found."""
     if sys.platform == "linux":
         call(prctl, _SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
+    signal.signal(signal.SIGTERM, _close)
     end = socket.socket(fileno=number)
     Wire(end).send({"event": "ready"})
     try:
@@ -30,6 +31,11 @@ def main(number: int, home: str, limits: dict[str, Any]) -> None:
         _end_all()
         shutil.rmtree(home, ignore_errors=True)
         os._exit(0)
+
+
+def _close(*_: Any) -> None:
+    """Somebody who has not its wire wants it to end."""
+    raise SystemExit
 
 
 def _end_all() -> None:
