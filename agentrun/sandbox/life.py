@@ -28,8 +28,8 @@ class Life:
         self._on_over: list[Callable[[], object]] = []
         self._idle_timeout_s = template.idle_timeout_s
         self._idle = self._loop.call_later(template.idle_timeout_s, self._check_idle)
-        self._last = self._loop.call_later(template.max_life_s, self._end, "its longest life is over")
-        box.on_end(lambda: self._end("it ended by itself"))
+        self._last = self._loop.call_later(template.max_life_s, self.end, "its longest life is over")
+        box.on_end(lambda: self.end("it ended by itself"))
 
     @property
     def output_bytes(self) -> int:
@@ -74,7 +74,7 @@ class Life:
     async def close(self, reason: str = "it was closed") -> None:
         """End it, and wait until nothing of it is left."""
         if self._closing is None:
-            self._end(reason)
+            self.end(reason)
         assert self._closing is not None
         await asyncio.shield(self._closing)
 
@@ -83,11 +83,12 @@ class Life:
         if self._users:
             left = self._idle_timeout_s
         if left <= 0:
-            self._end(f"it was idle for {self._idle_timeout_s:g} s")
+            self.end(f"it was idle for {self._idle_timeout_s:g} s")
         else:
             self._idle = self._loop.call_later(left, self._check_idle)
 
-    def _end(self, reason: str) -> None:
+    def end(self, reason: str) -> None:
+        """Begin to end it, unless that has begun."""
         if self.ended is not None:
             return
         self.ended = reason

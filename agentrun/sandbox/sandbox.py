@@ -7,11 +7,12 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Any
 
-from agentrun.sandbox import creation
+from agentrun.sandbox import creation, custom
 from agentrun.sandbox.backend import Box, Mount
 from agentrun.sandbox.contexts import Context, Contexts
 from agentrun.sandbox.files import Files
 from agentrun.sandbox.life import Life
+from agentrun.sandbox.ports import Port
 from agentrun.sandbox.processes import Processes
 from agentrun.sandbox.template import Template
 from agentrun.sandbox.values import Execution, Finished, Isolation, Language, Metrics, OnOutput
@@ -79,6 +80,10 @@ class Sandbox:
         """Install Python packages with pip; the network policy has to allow the index (`network: {pip: true}`)."""
         command = ["python3", "-m", "pip", "install", "--user", "--disable-pip-version-check", *packages]
         return await self.processes.run(command, timeout_s=timeout_s)
+
+    def port(self, number: int | None = None) -> Port:
+        """A port on which something in it listens; left out, the one of its template."""
+        return Port(self._life, number)
 
     async def metrics(self) -> Metrics:
         """What it uses now, and what it may."""
@@ -155,6 +160,8 @@ class Opening:
         try:
             if self._snapshot is not None:
                 await box.restore(self._snapshot)
+            if life.template.command is not None:
+                await custom.start(life)
         except BaseException:
             await life.close()
             raise

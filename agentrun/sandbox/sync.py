@@ -10,6 +10,7 @@ from typing import Any
 from agentrun.sandbox.backend import Mount
 from agentrun.sandbox.contexts import Context, Contexts
 from agentrun.sandbox.files import Files
+from agentrun.sandbox.ports import SyncPort
 from agentrun.sandbox.processes import OnText, Process, Processes
 from agentrun.sandbox.sandbox import Sandbox
 from agentrun.sandbox.template import Template
@@ -267,6 +268,9 @@ class SyncSandbox:
 
     def install(self, *packages: str, timeout_s: float = 600) -> Finished:
         return run(self.awaited.install(*packages, timeout_s=timeout_s))
+
+    def port(self, number: int | None = None) -> SyncPort:
+        return SyncPort(self.awaited.port(number))
 
     def metrics(self) -> Metrics:
         return run(self.awaited.metrics())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from agentrun.sandbox.values import HOME
 
+_SHORT = {"code": "CodeInterpreter", "browser": "Browser", "aio": "AllInOne", "custom": "CustomImage"}
+# Chromium is a dozen processes of a dozen threads each
+_BROWSER_LIMITS = {"memory_mb": 2048, "processes": 512, "open_files": 4096}
 _OWN = ("/", "/proc", "/dev", "/sys", "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib64", "/tmp", "/opt", HOME)
 
 
@@ -19,6 +22,10 @@ class TemplateType(str, Enum):
     BROWSER = "Browser"
     AIO = "AllInOne"
     CUSTOM = "CustomImage"
+
+    @property
+    def has_browser(self) -> bool:
+        return self in (TemplateType.BROWSER, TemplateType.AIO)
 
 
 class Limits(BaseModel):
@@ -87,6 +94,9 @@ class Template(BaseModel):
 
     type: TemplateType = Field(TemplateType.CODE_INTERPRETER, description="What it is for.")
     backend: str = Field("auto", description="auto is the strongest that works here, and never `process`.")
+    browser: str | None = Field(
+        None, description="The Chromium of a type with a browser. Left out: the first that is known."
+    )
     python: str | None = Field(
         None,
         description="An interpreter whose packages the sandbox has too. Left out: AgentRun's, without packages.",
@@ -100,7 +110,24 @@ class Template(BaseModel):
     mounts: list[MountSpec] = Field(default=[], description="Folders of this machine that it sees.")
     network: Network = Field(default=Network(), description="Whom it may talk to; nobody if left out.")
     limits: Limits = Field(
-        default_factory=lambda: Limits.model_validate({}), description="What it may use at most."
+        default_factory=lambda: Limits.model_validate({}),
+        validate_default=True,
+        description="What it may use at most.",
+    )
+    command: str | list[str] | None = Field(
+        None,
+        description="For type custom: what runs in it from its start to its end; a text is a line for bash.",
+    )
+    port: int | None = Field(
+        None, gt=0, lt=65536, description="For type custom: where the command listens; it is told as PORT."
+    )
+    health: str | None = Field(
+        None,
+        pattern="^/",
+        description="For type custom: a path that has to be answered before the sandbox is ready. Left out: that the port is open is enough.",
+    )
+    start_s: float = Field(
+        60.0, gt=0, description="For type custom: how long the command may take until then."
     )
     timeout_s: float = Field(60.0, gt=0, description="Longest run of a piece of code or a command.")
     idle_timeout_s: float = Field(600.0, gt=0, description="Ended after this long without being used.")
@@ -113,13 +140,25 @@ class Template(BaseModel):
     @field_validator("type", mode="before")
     @classmethod
     def _short_names(cls, value: object) -> object:
-        short = {
-            "code": "CodeInterpreter",
-            "browser": "Browser",
-            "aio": "AllInOne",
-            "custom": "CustomImage",
-        }
-        return short.get(value, value) if isinstance(value, str) else value
+        return _SHORT.get(value, value) if isinstance(value, str) else value
+
+    @field_validator("limits", mode="before")
+    @classmethod
+    def _room_for_a_browser(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = info.data.get("type")
+        if not isinstance(kind, TemplateType) or not kind.has_browser:
+            return value
+        said = value.model_dump(exclude_unset=True) if isinstance(value, Limits) else value
+        return {**_BROWSER_LIMITS, **said} if isinstance(said, dict) else said
+
+    @model_validator(mode="after")
+    def _custom(self) -> Template:
+        given = [name for name in ("command", "port", "health") if getattr(self, name) is not None]
+        if self.type is TemplateType.CUSTOM and not {"command", "port"} <= set(given):
+            raise ValueError("a sandbox of type custom needs both command and port")
+        if self.type is not TemplateType.CUSTOM and given:
+            raise ValueError(f"{' and '.join(given)} belong to type: custom")
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Template:
@@ -130,5 +169,10 @@ class Template(BaseModel):
         return self
 
 
-Builtin = Literal["python", "code"]
-BUILTIN: dict[str, Template] = {name: Template.model_validate({}) for name in ("python", "code")}
+Builtin = Literal["python", "code", "browser", "aio"]
+BUILTIN: dict[str, Template] = {
+    "python": Template.model_validate({}),
+    "code": Template.model_validate({}),
+    "browser": Template.model_validate({"type": "browser"}),
+    "aio": Template.model_validate({"type": "aio"}),
+}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import confine, files, spawn, watch
+from . import confine, files, ports, spawn, watch
 from .contexts import Contexts
 from .memory import Memory
 from .pump import Pump
@@ -35,6 +35,7 @@ class Guest:
         self._copying: dict[int, Pump] = {}
         self._started: set[int] = set()
         self._watches = watch.Watches(self._selector, wire)
+        self._ports = ports.Ports(self._selector)
         self._memory = Memory(limits)
         self._ended_cpu_s = 0.0
 
@@ -247,6 +248,9 @@ class Guest:
 
     def _do_unwatch(self, _: list[int], watch: int) -> None:
         self._watches.remove(watch)
+
+    def _do_dial(self, descriptors: list[int], port: int) -> None:
+        self._ports.dial(port, os.dup(descriptors[0]))
 
     def _do_pack(self, descriptors: list[int]) -> int:
         return self._aside(lambda: files.pack(self._home, descriptors[0]))

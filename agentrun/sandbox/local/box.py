@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 import msgspec
 
 from agentrun.errors import ConfigError, NotFound, SandboxError
-from agentrun.sandbox.local import contexts, pipes, transfer
+from agentrun.sandbox.local import contexts, dialling, pipes, transfer
 from agentrun.sandbox.local.contexts import LocalContext, WiredContext
 from agentrun.sandbox.local.requests import Requests, Told
 from agentrun.sandbox.local.running import LocalProcess
@@ -197,6 +197,9 @@ class LocalBox:
 
     async def signal(self, pid: int, number: int) -> None:
         await self._requests.ask("signal", pid=pid, number=number)
+
+    async def dial(self, port: int) -> socket.socket:
+        return await dialling.dial(self._requests, port)
 
     # --- the whole
 
