@@ -1,4 +1,4 @@
-"""`agentrun dev`: a save is served within a second, nobody is refused, nothing is left behind."""
+"""`agentrun dev`: a save is served, nobody is refused, nothing is left behind."""
 
 from __future__ import annotations
 
