@@ -63,6 +63,7 @@ class AsgiPipe:
 
     def start(self, status: int, headers: RawHeaders) -> None:
         self._messages.append({"type": "http.response.start", "status": status, "headers": headers})
+        self._wake()
 
     def push(self, body: bytes, *, end: bool = False) -> None:
         self._messages.append({"type": "http.response.body", "body": body, "more_body": not end})

@@ -70,6 +70,21 @@ async def test_it_is_writable_when_all_has_been_taken_and_says_so():
     assert [message.get("body") for message in server.sent] == [None, b"one", b"two"]
 
 
+async def test_a_head_whose_bytes_come_later_holds_nothing_up():
+    server = Server()
+    pipe = AsgiPipe(server.receive, server.send)
+    pumping = asyncio.ensure_future(pipe.pump())
+    await asyncio.sleep(0)
+    room = asyncio.Event()
+    pipe.on_room = room.set
+    pipe.start(200, [])
+    assert not pipe.writable
+    await asyncio.wait_for(room.wait(), 10)
+    assert pipe.writable
+    pipe.push(b"", end=True)
+    await pumping
+
+
 async def test_it_tells_when_the_client_goes():
     server = Server()
     pipe = AsgiPipe(server.receive, server.send)
