@@ -11,6 +11,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,15 @@ async def test_many_at_once_start_and_end():
     assert [answer.text for answer in answers] == ["42"] * 20
     await asyncio.gather(*(box.close() for box in boxes))
     assert not {box.id for box in boxes} & {record.id for record in records.every()}
+
+
+def test_those_that_were_ready_answer_however_soon_they_are_asked(box: SyncSandbox):
+    def claim(_: int) -> str | None:
+        with create(warm=3) as claimed:
+            return claimed.run("6 * 7").text
+
+    with ThreadPoolExecutor(4) as many:
+        assert set(many.map(claim, range(160))) == {"42"}
 
 
 @pytest.mark.parametrize(("backend", "times"), [("bubblewrap", 30), ("process", 3)])
