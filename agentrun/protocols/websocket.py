@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+from msgspec import structs
 
 from agentrun.config import Settings
 from agentrun.errors import AgentRunError, NotFound, RequestError
-from agentrun.events import AnyEvent
+from agentrun.events import AnyEvent, PartDelta
 from agentrun.messages import AgentRequest
 from agentrun.protocols.body import invalid
 from agentrun.protocols.openai_errors import error_body
@@ -63,7 +65,6 @@ class Ping(msgspec.Struct, tag="ping", tag_field="type"):
 
 ClientMessage: TypeAlias = Auth | Start | Input | Follow | Cancel | Ping
 _decoder = msgspec.json.Decoder(ClientMessage)
-_encode = msgspec.json.Encoder().encode
 
 
 def read(text: str) -> ClientMessage:
@@ -77,13 +78,27 @@ def read(text: str) -> ClientMessage:
 
 
 class EventWriter:
-    """A Run's events as messages. What of them does not change is encoded once."""
+    """A Run's events as messages. What of a delta's does not change is encoded when its part's first comes."""
+
+    __slots__ = ("_before", "_head", "_part", "_tail")
 
     def __init__(self, run_id: str) -> None:
-        self._head = b'{"type":"event","run_id":' + _encode(run_id) + b',"index":'
+        self._head = '{"type":"event","run_id":' + dumps(run_id).decode() + ',"index":'
+        self._part: str | None = None
+        self._before = self._tail = ""  # what stands about the text of this part's deltas
 
     def write(self, index: int, event: AnyEvent) -> str:
-        return (self._head + b'%d,"event":' % index + _encode(event) + b"}").decode()
+        if type(event) is not PartDelta:
+            return f'{self._head}{index},"event":{dumps(event).decode()}}}'
+        if event.id != self._part:
+            self._favour(event)
+        return f"{self._head}{index}{self._before}{encode_basestring(event.text)}{self._tail}"
+
+    def _favour(self, event: PartDelta) -> None:
+        """This part's deltas are likely to be the next."""
+        self._part = event.id
+        before, _, after = dumps(structs.replace(event, text="")).decode().partition('""')
+        self._before, self._tail = ',"event":' + before, after + "}"
 
 
 def started(id: str, run_id: str, session_id: str | None) -> str:

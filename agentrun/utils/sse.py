@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 PING = b": ping\n\n"  # a comment, which keeps a silent stream open
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 _LINE_ENDS = [(end.encode()[:1], end.encode(), b"\\u%04x" % ord(end)) for end in "\x85\u2028\u2029"]
 
 
@@ -25,10 +28,10 @@ def encode_text(text: str) -> bytes:
     return body if text.isascii() or text.isprintable() else one_line(body)
 
 
-def text_frames(head: bytes, texts: list[str], tail: bytes) -> bytes:
-    """A frame for each text. For those that come together: a third of the time that one by one takes."""
-    body = (tail + head).join([_encode(text) for text in texts])
-    return head + (body if body.isascii() else one_line(body)) + tail
+def text_frames(head: bytes, texts: Sequence[str], tail: bytes) -> bytes:
+    """A frame for each text, for those that come together."""
+    lines = one_line(_encode_lines(texts)[:-1])  # a line each: within a string, ends of lines are escaped
+    return head + lines.replace(b"\n", tail + head) + tail
 
 
 def data_frame(value: object) -> bytes:

@@ -27,7 +27,7 @@ from agentrun.protocols.a2a.words import Naming, agent_message, last_words, stat
 from agentrun.protocols.json_rpc import Id
 from agentrun.protocols.protocol import Call
 from agentrun.utils.json import dumps
-from agentrun.utils.sse import PING, encode_text, one_line
+from agentrun.utils.sse import PING, encode_text, one_line, text_frames
 
 _TEXT: tuple[Kind, ...] = ("text", "refusal")
 _MARK = "\x00"  # where a frame's text goes; no id has it
@@ -99,6 +99,12 @@ class TaskEncoder:
                 return self._update(state_of(event), message, **usage_of(self._usage))
             case _:
                 return b""
+
+    def encode_texts(self, part: str, texts: Sequence[str]) -> bytes:
+        """The frames of texts that come together."""
+        tail, self._tail = self._tail, self._append
+        first = self._head + encode_text(texts[0]) + tail
+        return first + text_frames(self._head, texts[1:], self._append) if len(texts) > 1 else first
 
     def heartbeat(self, *, silent_chunk: bool) -> bytes:
         return PING

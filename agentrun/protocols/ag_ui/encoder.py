@@ -20,8 +20,8 @@ from agentrun.events import (
     Usage,
 )
 from agentrun.protocols.ag_ui.dialect import DIALECT_0, DIALECT_1, Dialect
-from agentrun.protocols.protocol import Call
-from agentrun.utils.sse import PING, data_frame, encode_text
+from agentrun.protocols.protocol import Call, encode_all
+from agentrun.utils.sse import PING, data_frame, encode_text, text_frames
 
 PROTOCOL_VERSION = "1.0"
 _SAID: tuple[Kind, ...] = ("text", "reasoning", "refusal")
@@ -90,12 +90,16 @@ class AGUIEncoder:
             case _:
                 return b""
 
+    def encode_texts(self, part: str, texts: Sequence[str]) -> bytes:
+        """The frames of texts that come together."""
+        return text_frames(self._head, texts, b"}\n\n")
+
     def heartbeat(self, *, silent_chunk: bool) -> bytes:
         return PING
 
     def fold(self, events: Sequence[AnyEvent]) -> bytes:
         """The stream: there is no other form."""
-        return b"".join(map(self.encode, events))
+        return encode_all(self, events)
 
     def _run_started(self) -> bytes:
         started = {"type": "RUN_STARTED", "threadId": self._thread_id, "runId": self._run_id}

@@ -19,7 +19,7 @@ from agentrun.events import (
     Usage,
 )
 from agentrun.protocols.aibot.records import record_id
-from agentrun.protocols.protocol import Call
+from agentrun.protocols.protocol import Call, encode_all
 from agentrun.utils.json import dumps
 from agentrun.utils.sse import PING, encode_text, one_line, text_frames
 
@@ -59,9 +59,9 @@ class AIBotEncoder:
         self._spoke = False
 
     def encode(self, event: AnyEvent) -> bytes:
+        if type(event) is PartDelta:
+            return self._delta(event)
         match event:
-            case PartDelta():
-                return self._delta(event)
             case PartStarted():
                 self._spoke = self._spoke or event.kind == "text"
                 if event.kind == "tool_call":
@@ -94,27 +94,16 @@ class AIBotEncoder:
             case _:
                 return b""
 
-    def encode_all(self, events: Sequence[AnyEvent]) -> bytes:
-        """The frames of several events."""
-        frames, texts = list[bytes](), list[str]()
-        for event in events:
-            if type(event) is PartDelta and event.kind == "text":
-                texts.append(event.text)
-                continue
-            if texts:
-                frames.append(text_frames(self._text_head, texts, b"}\n\n"))
-                texts = []
-            frames.append(self.encode(event))
-        if texts:
-            frames.append(text_frames(self._text_head, texts, b"}\n\n"))
-        return b"".join(frames)
+    def encode_texts(self, part: str, texts: Sequence[str]) -> bytes:
+        """The frames of texts that come together."""
+        return text_frames(self._text_head, texts, b"}\n\n")
 
     def heartbeat(self, *, silent_chunk: bool) -> bytes:
         return PING
 
     def fold(self, events: Sequence[AnyEvent]) -> bytes:
         """The stream: there is no other form."""
-        return self.encode_all(events)
+        return encode_all(self, events)
 
     def _delta(self, event: PartDelta) -> bytes:
         if event.kind == "text" or event.kind == "refusal":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ from agentrun.protocols.anthropic_messages.answer import (
 )
 from agentrun.protocols.protocol import Call
 from agentrun.protocols.tokens import Tokens, tokens_of, tokens_read
-from agentrun.utils.sse import encode_text, one_line
+from agentrun.utils.sse import encode_text, one_line, text_frames
 
 SERVER_NAME = "agentrun"  # the server that runs the agent's own tools, as clients see it
 _encode = msgspec.json.Encoder().encode
@@ -99,7 +99,7 @@ class MessagesEncoder:
     """One answer. One block is open at a time: what comes within another waits for its end."""
 
     __slots__ = (
-        "_append", "_blocks", "_head", "_id", "_index", "_model", "_open", "_part", "_parts", "_refused", "_request",
+        "_blocks", "_head", "_id", "_index", "_model", "_open", "_part", "_parts", "_pieces", "_refused", "_request",
         "_usage", "_waiting",
     )  # fmt: skip
 
@@ -117,12 +117,12 @@ class MessagesEncoder:
         # of the block that is open
         self._part = ""
         self._head = b""
-        self._append: Callable[[str], None] = list[str]().append
+        self._pieces: list[str] = []
 
     def encode(self, event: AnyEvent) -> bytes:
         if type(event) is PartDelta:
             if event.id == self._part:
-                self._append(event.text)
+                self._pieces.append(event.text)
                 return self._head + encode_text(event.text) + b"}}\n\n"
             self._parts[event.id].pieces.append(event.text)
             return b""
@@ -145,6 +145,14 @@ class MessagesEncoder:
                 return _frame("error", failure_answer(code, message))
             case _:
                 return b""
+
+    def encode_texts(self, part: str, texts: Sequence[str]) -> bytes:
+        """The frames of texts of one part that come together."""
+        if part != self._part:
+            self._parts[part].pieces += texts
+            return b""
+        self._pieces += texts
+        return text_frames(self._head, texts, b"}}\n\n")
 
     def heartbeat(self, *, silent_chunk: bool) -> bytes:
         return _PING
@@ -242,7 +250,7 @@ class MessagesEncoder:
                 frames += b"%b%b}}\n\n" % (head, encode_text(block.text))
             if not block.ended:
                 self._open, self._part = block, block.part
-                self._head, self._append = head, block.pieces.append
+                self._head, self._pieces = head, block.pieces
                 return frames
         return frames + _frame("content_block_stop", {"type": "content_block_stop", "index": self._index})
 

@@ -19,7 +19,6 @@ from agentrun.protocols.origin import check_origin
 from agentrun.protocols.protocol import Action, Answer, Ask, Desk, Encoder, Feed, Reply, Route
 from agentrun.protocols.protocol import Call as WireCall
 from agentrun.run import Run
-from agentrun.utils.json import dumps
 from agentrun.utils.sse import one_line
 
 PATH = "/mcp"
@@ -133,7 +132,7 @@ class MCP:
             return Feed(frames=_frames(messages, message.id))
         async with aclosing(messages):
             last = [one async for one in messages][-1]
-        return Reply(body=dumps(last))
+        return Reply(body=last)
 
 
 def _noted(message: RpcMessage, session: Session | None) -> Reply:
@@ -150,12 +149,12 @@ def _reply(message: RpcMessage, result: Fields, headers: dict[str, str] | None =
     return Reply(body=json_rpc.result(message.id, result), headers=headers or {})
 
 
-async def _frames(messages: AsyncGenerator[Fields], id: json_rpc.Id) -> AsyncGenerator[bytes]:
+async def _frames(messages: AsyncGenerator[bytes], id: json_rpc.Id) -> AsyncGenerator[bytes]:
     """Frames of a stream; what goes wrong in the middle is its last."""
     try:
         async with aclosing(messages):
             async for message in messages:
-                yield _frame(dumps(message))
+                yield _frame(message)
     except AgentRunError as error:
         yield _frame(json_rpc.failure(id, error))
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
-from agentrun.events import AnyEvent, InputRequired, PartDelta, PartStarted, RunFailed, Usage
+from agentrun.events import AnyEvent, InputRequired, PartDelta, RunFailed, Usage
 from agentrun.messages import AgentRequest, Message, Role
+from agentrun.protocols import json_rpc
 from agentrun.protocols.json_rpc import INVALID_PARAMS, Id, RpcError, RpcMessage
 from agentrun.protocols.mcp import words
+from agentrun.protocols.mcp.progress import Progress
 from agentrun.protocols.mcp.sessions import Session
 from agentrun.protocols.mcp.words import Fields
 from agentrun.protocols.protocol import Desk, Start
@@ -41,8 +43,8 @@ class Call:
         self._caller = caller
         self._start: Start = desk.start
         self._desk = desk
-        self._token: object = words.fields_of(message.params.get("_meta")).get("progressToken")
-        self._count = 0
+        token: object = words.fields_of(message.params.get("_meta")).get("progressToken")
+        self._progress = None if token is None else Progress(token)
         self._before: list[Run | Turn] = []  # the Runs of this call that ended with a question
         if message.params.get("name") != tool:
             name = message.params.get("name")
@@ -59,7 +61,7 @@ class Call:
             return await self._start(await self._resumed(answered, owner))
         return await self._start(self._request(Message(Role.USER, text), conversation or None))
 
-    async def messages(self, run: Run) -> AsyncGenerator[Fields]:
+    async def messages(self, run: Run) -> AsyncGenerator[bytes]:
         """Progress, questions, and at last the answer. Closing it leaves the Run as a client's going does."""
         while True:
             async with aclosing(self._followed(run)) as notes:
@@ -68,27 +70,27 @@ class Call:
             events = run.log.since(0)
             asked = [event for event in events if isinstance(event, InputRequired)]
             if not asked or run.status != "completed":
-                yield words.result(self._id, self._result(run, events))
+                yield self._last(self._result(run, events))
                 return
             if self._caller.modern and self._caller.can_elicit:
-                yield words.result(self._id, words.input_required(asked, self._state(run)))
+                yield self._last(words.input_required(asked, self._state(run)))
                 return
             session = self._caller.session
             if session is None or not session.can_elicit:
-                yield words.result(self._id, _unanswerable(run, events, asked))
+                yield self._last(_unanswerable(run, events, asked))
                 return
             answers: dict[str, Any] = {}
             for key, one in words.keyed(asked).items():
                 question, answer = session.ask()
                 try:
-                    yield words.request(question, "elicitation/create", words.elicitation(one))
+                    yield dumps(words.request(question, "elicitation/create", words.elicitation(one)))
                     answers[key] = await answer
                 finally:
                     session.asked.pop(question, None)
             self._before.append(run)
             run = await self._start(self._answered(run.id, asked, answers))
 
-    async def _followed(self, run: Run) -> AsyncGenerator[Fields]:
+    async def _followed(self, run: Run) -> AsyncGenerator[bytes]:
         run.readers += 1
         session, index = self._caller.session, 0
         if session is not None:
@@ -97,10 +99,8 @@ class Call:
             while True:
                 batch = run.log.since(index)
                 index = run.read_to()
-                told = _told(batch)
-                if self._token is not None and told:
-                    self._count += 1
-                    yield words.progress(self._token, self._count, told)
+                if self._progress is not None and (told := self._progress.tell(batch)):
+                    yield told
                 if run.ended and index == len(run.log):
                     return
                 if not batch:
@@ -109,6 +109,9 @@ class Call:
             if session is not None:
                 session.runs.pop(self._id, None)
             run.leave()
+
+    def _last(self, result: Fields) -> bytes:
+        return json_rpc.result(self._id, result)
 
     def _state(self, run: Run) -> str:
         """What a modern client has to send back: the ids of the call's Runs, which tell only their owner anything."""
@@ -162,17 +165,6 @@ def _value(asked: InputRequired, answer: Any) -> Any:
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else dumps(value).decode()
-
-
-def _told(events: Sequence[AnyEvent]) -> str:
-    """What is worth telling while a call goes on: text, and which tools the agent uses."""
-    pieces: list[str] = []
-    for event in events:
-        if isinstance(event, PartDelta) and event.kind in _TEXT:
-            pieces.append(event.text)
-        elif isinstance(event, PartStarted) and event.kind == "tool_call":
-            pieces.append(f"[{event.name}]")
-    return "".join(pieces)
 
 
 def _text(events: Sequence[AnyEvent]) -> str:

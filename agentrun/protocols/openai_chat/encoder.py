@@ -137,22 +137,8 @@ class ChatEncoder:
             case _:
                 return self._aside(event)
 
-    def encode_all(self, events: Sequence[AnyEvent]) -> bytes:
-        """The frames of several events."""
-        frames, texts = list[bytes](), list[str]()
-        for event in events:
-            if type(event) is PartDelta and event.kind == "text":
-                texts.append(event.text)
-                continue
-            if texts:
-                frames.append(self._texts(texts))
-                texts = []
-            frames.append(self.encode(event))
-        if texts:
-            frames.append(self._texts(texts))
-        return b"".join(frames)
-
-    def _texts(self, texts: list[str]) -> bytes:
+    def encode_texts(self, part: str, texts: Sequence[str]) -> bytes:
+        """The frames of texts that come together."""
         if self._with_usage:
             self._said += texts
         return text_frames(self._text_head, texts, self._text_tail)

@@ -25,9 +25,6 @@ from agentrun.utils.sse import PING, encode_text, one_line
 
 _encode = msgspec.json.Encoder().encode
 _ENDS = {"completed": "completed", "failed": "failed"}  # every other ending is `incomplete` in a stream
-# ends of frames, by the last three digits of their number: to write the number anew costs a third of a token's time
-_FIRST_THOUSAND = [b"%d}\n\n" % number for number in range(1000)]
-_OTHER_THOUSANDS = [b"%03d}\n\n" % number for number in range(1000)]
 
 
 def _when_unknown() -> float | None:
@@ -42,7 +39,7 @@ class ResponsesEncoder:
     """
 
     __slots__ = (
-        "_append", "_ends", "_finished", "_head", "_low", "_open", "_output", "_part", "_plain_tail", "_response", "_tail", "_thousands",
+        "_finished", "_head", "_open", "_output", "_part", "_pieces", "_response", "_tail", "next",
     )  # fmt: skip
 
     def __init__(self, call: Call, model: str, finished: Callable[[], float | None] = _when_unknown) -> None:
@@ -50,32 +47,23 @@ class ResponsesEncoder:
         self._output = Output(call.run_id, call.request)
         self._open = self._output.open
         self._finished = finished
-        # of the last sequence number: thousands, and the rest
-        self._thousands = 0
-        self._low = -1
-        self._ends = _FIRST_THOUSAND
+        self.next = 0  # the sequence number of the next frame
         # of the part that deltas are quickest for
         self._part = ""
         self._head = b""
-        self._plain_tail = b""  # without the thousands
         self._tail = b""
-        self._append: Callable[[str], None] = list[str]().append
-
-    @property
-    def next(self) -> int:
-        """The sequence number of the next frame."""
-        return self._thousands * 1000 + self._low + 1
+        self._pieces: list[str] = []
 
     def encode(self, event: AnyEvent) -> bytes:
         if type(event) is PartDelta:
+            if event.id != self._part and not self._favour(event.id):
+                self._open[event.id].pieces.append(event.text)
+                return b""
             text = event.text
-            low = self._low + len(text)
-            if low < 1000 and event.id == self._part:
-                self._low = low
-                self._append(text)
-                body = _encode(text) if text.isascii() else encode_text(text)
-                return self._head + body + self._tail + self._ends[low]
-            return self._delta(event)
+            self.next = after = self.next + len(text)
+            self._pieces.append(text)
+            body = _encode(text) if text.isascii() else encode_text(text)
+            return b"".join((self._head, body, self._tail, _encode(after - 1), b"}\n\n"))
         match event:
             case RunStarted():
                 return self._lifecycle("response.created") + self._lifecycle("response.in_progress")
@@ -97,35 +85,17 @@ class ResponsesEncoder:
             case _:
                 return b""
 
-    def _delta(self, event: PartDelta) -> bytes:
-        if event.id != self._part:
-            item = self._open[event.id]
-            if not item.head:
-                item.pieces.append(event.text)
-                return b""
-            self._favour(item, event.id)
-        self._append(event.text)
-        number = self._count(len(event.text))
-        return self._head + encode_text(event.text) + self._tail + self._ends[number % 1000]
+    def encode_texts(self, part: str, texts: Sequence[str]) -> bytes:
+        """Texts of one part that come together are one delta: there is a number to it, which costs more than text."""
+        return self.encode(PartDelta("".join(texts), "text", part))
 
-    def _favour(self, item: Item, part: str) -> None:
-        """This part's deltas are likely to be the next."""
-        self._part, self._append, self._head, self._plain_tail = (
-            part,
-            item.pieces.append,
-            item.head,
-            item.tail,
-        )
-        self._tail = item.tail + (b"%d" % self._thousands if self._thousands else b"")
-
-    def _count(self, more: int) -> int:
-        """The number of a frame that takes so many."""
-        number = self.next + more - 1
-        thousands, self._low = divmod(number, 1000)
-        if thousands != self._thousands:
-            self._thousands, self._ends = thousands, _OTHER_THOUSANDS
-            self._tail = self._plain_tail + b"%d" % thousands
-        return number
+    def _favour(self, part: str) -> bool:
+        """This part's deltas are likely to be the next; unless it is none whose deltas are shown."""
+        item = self._open[part]
+        if not item.head:
+            return False
+        self._part, self._pieces, self._head, self._tail = part, item.pieces, item.head, item.tail
+        return True
 
     def heartbeat(self, *, silent_chunk: bool) -> bytes:
         if not silent_chunk:
@@ -171,7 +141,7 @@ class ResponsesEncoder:
         head = _encode({"type": stem, "item_id": item.id, "output_index": item.index, **place})
         item.head = b"event: " + stem.encode() + b"\ndata: " + head[:-1] + b',"delta":'
         item.tail = b',"logprobs":[],"sequence_number":' if form is TEXT else b',"sequence_number":'
-        self._favour(item, part)
+        self._favour(part)
         return frames
 
     def _ended(self, item: Item, event: PartEnded) -> bytes:
@@ -210,7 +180,7 @@ class ResponsesEncoder:
         return self._frame(kind, {"type": kind, "response": self._response})
 
     def _frame(self, kind: str, data: dict[str, Any]) -> bytes:
-        number = self._count(1)
+        number, self.next = self.next, self.next + 1
         body = one_line(_encode(data)[:-1])
         return b'event: %b\ndata: %b,"sequence_number":%d}\n\n' % (kind.encode(), body, number)
 

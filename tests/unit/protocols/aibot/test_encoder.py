@@ -79,10 +79,3 @@ def test_whatever_happens_the_frames_say_it(loose: list[Any]):
     thoughts = "".join(frame["reasoning_content"] for frame in sent if frame["type"] == "thinking")
     assert thoughts == said(events, "reasoning")
     assert [frame["type"] for frame in sent if frame["type"] in ("finish", "error")] == [sent[-1]["type"]]
-
-
-@given(st.lists(grammar.loose))
-def test_frames_are_the_same_one_by_one_and_together(loose: list[Any]):
-    events = complete(loose)
-    one, other = encoder(), encoder()
-    assert b"".join(map(one.encode, events)) == other.encode_all(events) == encoder().fold(events)
