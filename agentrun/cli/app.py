@@ -1,6 +1,7 @@
 """The commands as a table, loaded when they are called, and what every one of them shares.
 
-A new command is one line in COMMANDS and one file with a function (or a `typer.Typer`, for a group).
+A new command is one line in COMMANDS and one file with a function (or a `typer.Typer`, for a group). A name of two words
+is a command of its own beside the one of the first word.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ COMMANDS = {
     "dev": Entry("agentrun.cli.dev:dev", "Serve an agent here; saving a file restarts it."),
     "invoke": Entry("agentrun.cli.invoke:invoke", "Ask a running agent a question."),
     "mcp": Entry("agentrun.cli.mcp:mcp", "Offer an agent as an MCP tool over stdin and stdout."),
+    "mcp platform": Entry(
+        "agentrun.cli.mcp_platform.command:platform", "Offer a platform's tools to a coding agent."
+    ),
     "deploy": Entry("agentrun.cli.platform.deploy:deploy", "Deploy the agents of s.yaml."),
     "build": Entry("agentrun.cli.platform.build:build", "Install what the agents of s.yaml require."),
     "info": Entry("agentrun.cli.platform.info:info", "Show a deployed agent."),
@@ -63,12 +67,14 @@ class _Commands(TyperGroup):
         return TyperCommand(cmd_name, help=entry.help) if entry else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        name = args[0]
+        name, *rest = args
+        if rest and f"{name} {rest[0]}" in COMMANDS:
+            name, *rest = f"{name} {rest[0]}", *rest[1:]
         if name not in COMMANDS and not ctx.resilient_parsing:
             near = get_close_matches(name, COMMANDS, 1)
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(COMMANDS)}."
             raise ConfigError(f"There is no command {name!r}.", hint=hint, code="usage")
-        return name, _load(name) if name in COMMANDS else None, args[1:]
+        return name, _load(name) if name in COMMANDS else None, rest
 
 
 def _load(name: str) -> Any:

@@ -37,7 +37,11 @@ TEMPLATES = {
 
 def make(template: str, folder: Path) -> list[Path]:
     """Write a template's files to `folder`; gives their paths from there. Overwrites nothing."""
-    source = _source() / template
+    return copy(_source() / template, folder)
+
+
+def copy(source: Path, folder: Path) -> list[Path]:
+    """The same for the template in this folder."""
     files = sorted(path.relative_to(source) for path in source.rglob("*") if _is_part(path))
     there = [str(path) for path in files if (folder / path).exists()]
     if there:

@@ -124,6 +124,7 @@ class ToolServer:
             nonlocal count
             count += 1
             if token is not None:
-                self._write(dumps(words.progress(token, count, line)))
+                params = {"progressToken": token, "progress": count, "message": line}
+                self._write(dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
 
         return say

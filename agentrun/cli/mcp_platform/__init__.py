@@ -1,0 +1,1 @@
+"""The platform as tools of a coding agent: CloudBase's names, arguments and answers, over what this platform does."""

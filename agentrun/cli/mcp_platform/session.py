@@ -1,0 +1,59 @@
+"""Session: one coding agent's: the root it works in, the platform it reaches, and the programs that it has started here."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from agentrun.cli.mcp_platform.local import Locals
+from agentrun.cli.platform.reach import access_to
+from agentrun.client import AsyncClient
+
+_MOST_LOGS = 100
+
+
+class BuildLog(msgspec.Struct):
+    """What a deploy said, and how it ended."""
+
+    number: int
+    service: str
+    lines: list[str] = []
+    status: str = "running"
+    version: str = ""
+
+
+class Session:
+    """See the module. Use it in `async with`."""
+
+    def __init__(self, root: Path, access: str | None = None) -> None:
+        self.root = root.resolve()
+        self.builds: deque[BuildLog] = deque(maxlen=_MOST_LOGS)
+        self._access = access
+        self._folder = tempfile.TemporaryDirectory(prefix="agentrun-mcp-")
+        self.locals = Locals(Path(self._folder.name))
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.locals.close()
+        self._folder.cleanup()
+
+    @asynccontextmanager
+    async def platform(self) -> AsyncGenerator[AsyncClient]:
+        """The platform; this machine's is started if it does not run."""
+        access = await asyncio.to_thread(access_to, self._access)
+        async with AsyncClient(access) as client:
+            yield client
+
+    def build(self, service: str) -> BuildLog:
+        """A log for a deploy that begins."""
+        last = max((log.number for log in self.builds), default=0)
+        self.builds.append(BuildLog(last + 1, service))
+        return self.builds[-1]
