@@ -7,8 +7,9 @@ import logging
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
 
 from agentrun.errors import AgentRunError, ConfigError, RequestError
 
@@ -32,9 +33,13 @@ def refusal(error: AgentRunError, request_id: str) -> Response:
     return JSONResponse(body.model_dump(), status, headers)
 
 
-async def known(request: Request, error: Exception) -> Response:
+async def known(connection: HTTPConnection, error: Exception) -> Response:
+    """Also to a WebSocket that was not let in yet."""
     assert isinstance(error, AgentRunError)
-    return refusal(error, _id(request))
+    answer = refusal(error, _id(connection))
+    if isinstance(connection, WebSocket):
+        await connection.send_denial_response(answer)
+    return answer
 
 
 async def invalid(request: Request, error: Exception) -> Response:
@@ -44,8 +49,10 @@ async def invalid(request: Request, error: Exception) -> Response:
     return refusal(RequestError(f"{place}: {first['msg']}."), _id(request))
 
 
-async def no_route(request: Request, error: Exception) -> Response:
+async def not_served(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, AgentRunError):  # what the body could not be read for
+        return refusal(error.__cause__, _id(request))
     said = RequestError(f"{request.method} {request.url.path}: {error.detail}.", code="no_route")
     said.status = error.status_code
     return refusal(said, _id(request))
@@ -56,5 +63,5 @@ async def failed(request: Request, error: Exception) -> Response:
     return refusal(AgentRunError("The service failed; its log says how."), _id(request))
 
 
-def _id(request: Request) -> str:
-    return request.state.request_id
+def _id(connection: HTTPConnection) -> str:
+    return connection.state.request_id

@@ -62,10 +62,12 @@ def name_of(key: str) -> str:
 
 
 def _sent(connection: HTTPConnection) -> str | None:
-    scheme, _, value = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value.strip():
-        return value.strip()
-    return connection.headers.get("x-api-key")
+    """`Authorization` counts last: beside another key it is for what listens in the sandbox."""
+    headers = connection.headers
+    if "x-api-key" in headers or "agentrun-authorization" in headers:
+        return headers.get("x-api-key")
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and value.strip() else None
 
 
 def _digest(key: str) -> bytes:
