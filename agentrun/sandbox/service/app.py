@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from agentrun.errors import AgentRunError
-from agentrun.sandbox.service import answers, sandboxes
+from agentrun.sandbox.service import answers, contexts, files, ports, processes, sandboxes
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Callers
 from agentrun.sandbox.service.door import Door
@@ -40,7 +40,7 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
         exception_handlers={
             AgentRunError: answers.known,
             RequestValidationError: answers.invalid,
-            HTTPException: answers.no_route,
+            HTTPException: answers.not_served,
             Exception: answers.failed,
         },
         responses={"4XX": {"model": answers.Refusal}, "5XX": {"model": answers.Refusal}},
@@ -48,5 +48,7 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
         redoc_url=None,
     )
     app.state.callers = Callers(keys)
-    app.include_router(sandboxes.routes(boxes))
+    for part in (sandboxes, contexts, files, processes, ports):
+        app.include_router(part.routes(boxes))
+    app.include_router(ports.of_custom(boxes))
     return app

@@ -31,6 +31,7 @@ class _Body:
             raise TooLarge(
                 f"The body is larger than {self.most} bytes.",
                 hint="Large files go through /filesystem/upload.",
+                headers={"connection": "close"},  # the rest is not read
             )
 
 

@@ -18,9 +18,11 @@ class Create(BaseModel):
     """Which sandbox is wanted. What mounts it asks for beyond these is refused by nobody, and had by nobody."""
 
     templateName: str = "python"
-    sandboxIdleTimeoutSeconds: float | None = Field(None, gt=0, description="Ended after this long unused.")
+    sandboxIdleTimeoutSeconds: float | None = Field(
+        default=None, gt=0, description="Ended after this long unused."
+    )
     sandboxId: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9_-]{1,128}$", description="A name of the caller's own."
+        default=None, pattern=r"^[A-Za-z0-9_-]{1,128}$", description="A name of the caller's own."
     )
     metadata: dict[str, Any] = {}
     environmentVariables: dict[str, str] = {}

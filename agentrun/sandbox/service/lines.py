@@ -1,0 +1,35 @@
+"""Answers that come line by line: NDJSON, whose last line may say that something broke."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from agentrun.errors import AgentRunError
+from agentrun.utils.json import dumps
+
+MEDIA_TYPE = "application/x-ndjson"
+
+
+def answer(values: AsyncGenerator[dict[str, Any]]) -> StreamingResponse:
+    """One line for each; an error after the first is a line `{"type": "error", "code", "message"}`."""
+    return StreamingResponse(_lines(values), media_type=MEDIA_TYPE)
+
+
+def described(line: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of such an answer."""
+    schema = line.model_json_schema()
+    return {200: {"description": "One JSON object a line.", "content": {MEDIA_TYPE: {"schema": schema}}}}
+
+
+async def _lines(values: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[bytes]:
+    try:
+        async with aclosing(values):
+            async for value in values:
+                yield dumps(value) + b"\n"
+    except AgentRunError as error:
+        yield dumps({"type": "error", "code": error.code, "message": str(error)}) + b"\n"

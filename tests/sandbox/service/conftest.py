@@ -1,0 +1,80 @@
+"""A service of sandboxes as a user starts it: a process of its own, spoken to over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PATIENCE_S = 30
+
+
+class Service:
+    """`agentrun sandbox serve` with a folder of its own."""
+
+    def __init__(self, home: Path, *words: str) -> None:
+        self.home = home
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "agentrun.cli", "sandbox", "serve", "--port", "0", "--json", *words],
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            cwd=home,
+            env={**os.environ, "HOME": str(home)},
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, f"The service has ended with {self.process.wait(PATIENCE_S)}."
+        self.said: dict[str, Any] = json.loads(line)
+        self.url: str = self.said["url"]
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        headers = {} if key is None else {"x-api-key": key}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S)
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(PATIENCE_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def create(client: httpx.Client, **wish: Any) -> str:
+    """A sandbox's id, or the word why this machine cannot have one."""
+    answer = client.post("/sandboxes", json=wish)
+    if answer.status_code == 503:
+        pytest.skip(answer.json()["message"])
+    assert answer.status_code == 200, answer.text
+    return answer.json()["sandboxId"]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx.Client]:
+    with service.client() as made:
+        yield made
+
+
+@pytest.fixture
+def box(client: httpx.Client) -> Iterator[str]:
+    """The path of a sandbox."""
+    path = f"/sandboxes/{create(client)}"
+    yield path
+    client.delete(path)
