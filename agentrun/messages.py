@@ -184,7 +184,7 @@ class AgentRequest(msgspec.Struct, kw_only=True):
     )
     answers: dict[str, Any] = {}  # to questions by their id; None: the human declined
     connection: Any = None
-    run: Any = None  # the Run that answers it
+    run: Any = None  # the execution that answers it
 
     @property
     def raw_request(self) -> Any:

@@ -6,7 +6,7 @@ from functools import cache
 
 from agentrun import config
 from agentrun.run.conversations import scope_of
-from agentrun.run.run import current_run
+from agentrun.run.execution import current_execution
 from agentrun.sessions import Scope, Store, open_store
 
 
@@ -18,8 +18,8 @@ def kept_store() -> Store:
 
 def kept_scope() -> Scope:
     """Whose Run this is; nobody's outside of one."""
-    run = current_run.get()
-    return Scope() if run is None else scope_of(run.request, run.owner)
+    execution = current_execution.get()
+    return Scope() if execution is None else scope_of(execution.request, execution.owner)
 
 
 @cache

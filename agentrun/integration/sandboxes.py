@@ -11,7 +11,7 @@ from agentrun import tools
 from agentrun.errors import ConfigError
 from agentrun.messages import AgentRequest
 from agentrun.run.completer import Told
-from agentrun.run.run import Run, current_run
+from agentrun.run.execution import Execution, current_execution
 from agentrun.sandbox import registry
 from agentrun.sandbox.template import Template, TemplateType
 from agentrun.sandbox.toolset import Call, Held, tools_of
@@ -83,31 +83,31 @@ class _Callers:
 
     def call(self) -> Call:
         """Whom the code that runs here works for."""
-        run, calling = current_run.get(), current_call.get()
+        execution, calling = current_execution.get(), current_call.get()
 
         def tell(text: str) -> None:
-            if run is not None and calling is not None:
-                run.put(Told(calling.tool, calling.call_id, text))
+            if execution is not None and calling is not None:
+                execution.put(Told(calling.tool, calling.call_id, text))
 
         def show(name: str, media_type: str, data: bytes) -> str | None:
             saved = None if self._folder is None else _saved(self._folder, name, data)
-            kept = None if run is None else run.keep(name, media_type, data)
+            kept = None if execution is None else execution.keep(name, media_type, data)
             return saved if kept is None else kept.url
 
-        return Call(self._key(run), tell, show)
+        return Call(self._key(execution), tell, show)
 
-    def _key(self, run: Run | None) -> str:
-        if self._scope == "shared" or run is None:
+    def _key(self, execution: Execution | None) -> str:
+        if self._scope == "shared" or execution is None:
             return "shared"
-        request = run.request
+        request = execution.request
         if callable(self._scope):
             return f"key {self._scope(request)}"
         if self._scope == "session" and request.session_id is not None:
-            return repr((run.owner, request.bot_id, request.user_id, request.session_id))
-        if run.id not in self._runs:
-            self._runs.add(run.id)
-            run.when_over(partial(self._end, run.id))
-        return run.id
+            return repr((execution.owner, request.bot_id, request.user_id, request.session_id))
+        if execution.id not in self._runs:
+            self._runs.add(execution.id)
+            execution.when_over(partial(self._end, execution.id))
+        return execution.id
 
     def _end(self, run_id: str) -> None:
         self._runs.discard(run_id)

@@ -15,6 +15,7 @@ from agentrun.run.answers import Answers, decide, parsed
 from agentrun.utils import ids
 
 if TYPE_CHECKING:
+    from agentrun.run.execution import Execution
     from agentrun.run.run import Run
 
 PREFIX = "ask_"  # of the ids of such questions; frameworks have ids of their own for theirs
@@ -22,11 +23,11 @@ _TYPES: dict[object, type] = {"string": str, "integer": int, "number": float, "a
 
 
 class Question:
-    """Asked by `asker`, whose execution waits; `asked_in` is the Run that ended with it."""
+    """Asked by `asker`, which waits; `asked_in` is the Run that ended with it."""
 
     __slots__ = ("_future", "_type", "asked_in", "asker", "event", "withdrawn")
 
-    def __init__(self, asker: Run, prompt: str, schema: Any) -> None:
+    def __init__(self, asker: Execution, prompt: str, schema: Any) -> None:
         self.asker = asker
         self.asked_in: Run | None = None
         self.withdrawn = False  # somebody has cancelled it

@@ -15,6 +15,7 @@ from agentrun.errors import AgentRunError, Conflict, RateLimited, Unavailable
 from agentrun.events import RunFailed
 from agentrun.messages import AgentRequest
 from agentrun.run.artifacts import Artifacts
+from agentrun.run.execution import Execution
 from agentrun.run.parked import Parked
 from agentrun.run.question import Question
 from agentrun.run.run import OnDisconnect, Run
@@ -66,7 +67,7 @@ class Runs:
         self._untidy: deque[Run] = deque()  # ended not long ago
         self.queue: deque[asyncio.Future[None]] = deque()
         self._granted = 0  # places given to those who waited, but not taken yet
-        self._changed: deque[Run] = deque()
+        self._changed: deque[Execution] = deque()
         self._woken = False
         self._ticking: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -138,16 +139,10 @@ class Runs:
         if self._loop is None:
             self.open()
         run = Run(
-            self,
-            agent,
-            request,
-            owner=owner,
-            request_id=request_id,
-            on_disconnect=on_disconnect,
-            run_id=run_id,
+            self, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect, run_id=run_id
         )
         self._enter(run)
-        run.start()
+        run.start(agent)
         return run
 
     async def resume(
@@ -166,12 +161,10 @@ class Runs:
             await self._wait_for_place(gone)
         if not self.parked.take(question):
             raise expired()
-        asker = question.asker
         run = Run(
             self,
-            asker.agent,
             request,
-            owner=asker.owner,
+            owner=question.asker.owner,
             request_id=request_id,
             on_disconnect=on_disconnect,
             run_id=run_id,
@@ -243,23 +236,23 @@ class Runs:
         known = [*self._kept.values(), *self.active.values()]
         return [run for run in reversed(known) if run.owner == owner]
 
-    # --- called by Runs
+    # --- called by Runs and executions
 
-    def notify(self, run: Run) -> None:
-        """From any thread: `run` has something to absorb."""
-        self._changed.append(run)
+    def notify(self, execution: Execution) -> None:
+        """From any thread: it has something for its Run to absorb."""
+        self._changed.append(execution)
         if not self._woken and self._loop is not None:
             self._woken = True
             try:
                 self._loop.call_soon_threadsafe(self._absorb)
             except RuntimeError:  # the server's loop is closed: nobody reads any more
-                run.closing = True
+                execution.closing = True
 
     def _absorb(self) -> None:
         self._woken = False
         changed = self._changed
         while changed:
-            changed.popleft().absorb()
+            changed.popleft().run.absorb()
 
     def concluded(self, run: Run) -> None:
         """A Run has ended: give its place away, keep it for a while."""

@@ -21,8 +21,9 @@ from agentrun.errors import CallbackError, NotFound, RateLimited, Unavailable
 from agentrun.events import AnyEvent, PartDelta, RunFailed, RunFinished, RunStarted, Usage
 from agentrun.messages import AgentRequest, Message, Role, Tool
 from agentrun.run import Run, Runs
+from agentrun.run import execution as execution_module
 from agentrun.run import run as run_module
-from agentrun.run.run import current_run
+from agentrun.run.execution import current_execution
 from agentrun.run.runs import Limits
 
 SOON = 5.0
@@ -529,7 +530,7 @@ async def test_silence_is_filled_with_signs_of_life(new_runs):
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_slow_reader_slows_its_agent_and_no_more_is_kept(new_runs, monkeypatch, kind):
-    monkeypatch.setattr(run_module, "_MAX_BEHIND", 256)
+    monkeypatch.setattr(execution_module, "_MAX_BEHIND", 256)
     given = 0
 
     async def agent(request: AgentRequest):
@@ -562,7 +563,7 @@ async def test_a_slow_reader_slows_its_agent_and_no_more_is_kept(new_runs, monke
 
 
 async def test_a_whole_answer_may_be_longer_than_a_reader_may_lag(new_runs, monkeypatch):
-    monkeypatch.setattr(run_module, "_MAX_BEHIND", 256)
+    monkeypatch.setattr(execution_module, "_MAX_BEHIND", 256)
 
     async def agent(request: AgentRequest):
         for _ in range(3000):
@@ -826,8 +827,8 @@ asked_by: contextvars.ContextVar[str] = contextvars.ContextVar("asked_by", defau
 
 
 def _seen() -> str:
-    run = current_run.get()
-    return f"{asked_by.get()} {run.id if run else None}"
+    execution = current_execution.get()
+    return f"{asked_by.get()} {execution.id if execution else None}"
 
 
 async def in_a_task(request: AgentRequest):
