@@ -17,9 +17,10 @@ from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, PartDelta, PartEnded, PartStarted, Usage, reasoning
 from agentrun.integration.answers import Answers, Waiting
+from agentrun.integration.media import media_of, refused
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
-from agentrun.messages import AgentRequest, Image, Message, Role, Text
+from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role, Text
 from agentrun.models import Model
 from agentrun.models.model import UNUSED_KEY
 from agentrun.tools import Tool, Toolset
@@ -37,6 +38,9 @@ try:
     from agentscope.tool import FunctionTool, ToolChunk
 except ImportError as error:
     raise MissingExtra("AgentScope", "agentscope") from error
+
+
+_TAKEN = ("image/", "audio/wav", "audio/mp3", "audio/mpeg", "application/pdf")
 
 
 def model(
@@ -177,14 +181,21 @@ def _blocks(message: Message) -> list[Any]:
         match part:
             case Text(text):
                 blocks.append(TextBlock(text=text))
-            case Image(url) if url.startswith("data:"):
-                head, _, data = url.removeprefix("data:").partition(",")
-                blocks.append(DataBlock(source=Base64Source(data=data, media_type=head.partition(";")[0])))
-            case Image(url):
-                blocks.append(DataBlock(source=URLSource(url=cast("Any", url), media_type="image/*")))
+            case Image() | Audio() | File():
+                blocks.append(_shown(part))
             case _:
                 pass
     return blocks
+
+
+def _shown(part: Image | Audio | File) -> DataBlock:
+    """It leaves out what it does not know, and would fetch files from wherever their address is."""
+    media = media_of(part)
+    if media.data and media.media_type.startswith(_TAKEN):
+        return DataBlock(source=Base64Source(data=media.data, media_type=media.media_type), name=media.name)
+    if media.url and isinstance(part, Image):
+        return DataBlock(source=URLSource(url=cast("Any", media.url), media_type=media.media_type))
+    raise refused(media, "AgentScope", "images, and the bytes of WAV and MP3 audio and of PDF files")
 
 
 __all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]

@@ -20,9 +20,10 @@ from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, Loose, PartDelta, PartStarted, Usage, reasoning, tool_call, tool_result
+from agentrun.integration.media import media_of, refused
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
-from agentrun.messages import AgentRequest, Role
+from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role
 from agentrun.models import Model
 from agentrun.models.model import UNUSED_KEY
 from agentrun.tools import Tool, Toolset
@@ -36,7 +37,7 @@ try:
     from crewai.tools import BaseTool
     from crewai.utilities import pydantic_schema_utils
 
-    from agentrun.integration.crewai_llm import Thinking, left
+    from agentrun.integration.crewai_llm import Thinking, left, shown
 except ImportError as error:
     raise MissingExtra("CrewAI", "crewai") from error
 
@@ -128,6 +129,7 @@ async def _kick_off(
     crew.stream = False  # its own stream has no results of tools
     token = add_stream_sink(sink)
     try:
+        shown.set(_shown(crew, request))
         return await crew.akickoff(inputs=_inputs(crew, request))
     finally:
         reset_stream_sinks(token)
@@ -147,6 +149,21 @@ def _inputs(crew: Any, request: AgentRequest) -> dict[str, str]:
     whole = f"{history}\n{Role.USER.value}: {request.text}".strip()
     told = {"history": history, "chat_history": history, "messages": whole, "conversation": whole}
     return {name: told.get(name, request.text) for name in names}
+
+
+def _shown(crew: Any, request: AgentRequest) -> list[dict[str, Any]]:
+    """What was shown in the conversation. Only our own models pass it on."""
+    parts: list[dict[str, Any]] = []
+    for message in request.messages:
+        if not isinstance(message.content, list):
+            continue
+        kept = [part for part in message.content if isinstance(part, Image | Audio | File)]
+        for part in kept:
+            media = media_of(part)
+            if not all(isinstance(agent.llm, Thinking) for agent in crew.agents):
+                raise refused(media, "CrewAI", "only text, unless the models of its agents are agentrun's")
+        parts += Message(message.role, list(kept)).to_openai()["content"]
+    return parts
 
 
 class _Reading:

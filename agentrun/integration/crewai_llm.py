@@ -18,10 +18,15 @@ from agentrun.models import Model
 _caller: ContextVar[tuple[Any, Any]] = ContextVar("caller", default=(None, None))
 # set once nobody wants the answer any more: a crew asks its models from threads, which nothing else stops
 left: ContextVar[threading.Event | None] = ContextVar("left", default=None)
+# what the user shows besides text, as chat completions have it: tasks are text, so the model is shown it by us
+shown: ContextVar[list[dict[str, Any]]] = ContextVar("shown", default=[])  # noqa: B039 - never changed
 
 
 class Thinking(OpenAICompletion):
-    """CrewAI has an event for thoughts, but leaves them out of what this kind of server streams."""
+    """CrewAI has an event for thoughts, but leaves them out of what this kind of server streams.
+
+    What the user shows stands beside the first thing that each call says as the user, which is the task.
+    """
 
     @classmethod
     def of(cls, model: Model, options: dict[str, Any]) -> Thinking:
@@ -41,6 +46,16 @@ class Thinking(OpenAICompletion):
             if isinstance(thought, str):
                 task, agent = _caller.get()
                 self._emit_thinking_chunk_event(thought, from_task=task, from_agent=agent)
+
+    def _format_messages(self, messages: Any, *, file_api: str | None = None) -> Any:
+        formatted: list[Any] = super()._format_messages(messages, file_api=file_api)
+        parts = shown.get()
+        for position, message in enumerate(formatted if parts else ()):
+            if message["role"] == "user":
+                said = [{"type": "text", "text": message["content"]}]
+                formatted[position] = {**message, "content": [*said, *parts]}
+                break
+        return formatted
 
     def _handle_streaming_completion(
         self,

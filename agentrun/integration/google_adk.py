@@ -19,9 +19,10 @@ from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, RunFailed, Usage, reasoning, tool_call, tool_result
 from agentrun.integration.answers import Answers, Waiting, decide
+from agentrun.integration.media import media_of
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
-from agentrun.messages import AgentRequest, Image, Message, Role, Text
+from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role, Text
 from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
 from agentrun.tools.calling import called_as
@@ -223,14 +224,18 @@ def _parts(message: Message) -> Iterator[types.Part]:
         match part:
             case Text(text):
                 yield types.Part(text=text)
-            case Image(url) if url.startswith("data:"):
-                head, _, data = url.removeprefix("data:").partition(",")
-                kind = head.partition(";")[0]
-                yield types.Part(inline_data=types.Blob(mime_type=kind, data=base64.b64decode(data)))
-            case Image(url):
-                yield types.Part(file_data=types.FileData(file_uri=url, mime_type="image/*"))
+            case Image() | Audio() | File():
+                yield _shown(part)
             case _:
                 pass
+
+
+def _shown(part: Image | Audio | File) -> types.Part:
+    kind, data, url, name = media_of(part)
+    if data:
+        blob = types.Blob(mime_type=kind, data=base64.b64decode(data), display_name=name)
+        return types.Part(inline_data=blob)
+    return types.Part(file_data=types.FileData(file_uri=url, mime_type=kind, display_name=name))
 
 
 __all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]

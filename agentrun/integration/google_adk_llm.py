@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any, cast
 
@@ -145,10 +146,11 @@ def _of_content(content: types.Content) -> Iterator[dict[str, Any]]:
             )
         elif part.text and not part.thought:
             said.append({"type": "text", "text": part.text})
-        elif part.inline_data is not None and part.inline_data.data is not None:
-            said.append({"type": "image_url", "image_url": {"url": _data_url(part.inline_data)}})
+        elif part.inline_data is not None:
+            said.append(_bytes(part.inline_data))
         elif part.file_data is not None:
-            said.append({"type": "image_url", "image_url": {"url": part.file_data.file_uri}})
+            file = part.file_data
+            said.append(_shown(file.mime_type or "image/*", file.file_uri or "", file.display_name))
     if said or calls:
         plain = (
             "".join(part["text"] for part in said) if all(part["type"] == "text" for part in said) else said
@@ -157,10 +159,18 @@ def _of_content(content: types.Content) -> Iterator[dict[str, Any]]:
         yield {**message, "tool_calls": calls} if calls else message
 
 
-def _data_url(blob: types.Blob) -> str:
-    from base64 import b64encode
+def _bytes(blob: types.Blob) -> dict[str, Any]:
+    kind, data = blob.mime_type or "", b64encode(blob.data or b"").decode()
+    if kind.startswith("audio/"):
+        audio = {"data": data, "format": kind.removeprefix("audio/").replace("mpeg", "mp3")}
+        return {"type": "input_audio", "input_audio": audio}
+    return _shown(kind, f"data:{kind};base64,{data}", blob.display_name)
 
-    return f"data:{blob.mime_type};base64,{b64encode(blob.data or b'').decode()}"
+
+def _shown(kind: str, url: str, name: str | None) -> dict[str, Any]:
+    if kind.startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": url}}
+    return {"type": "file", "file": {"file_data": url, "filename": name or "file"}}
 
 
 def _options(config: types.GenerateContentConfig) -> dict[str, Any]:

@@ -205,9 +205,15 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
             image = part["image_url"]
             return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail") or "auto"}
         case "file":
-            return {"type": "input_file", **part["file"]}
+            return {"type": "input_file", **_file(part["file"])}
         case _:
             return part
+
+
+def _file(file: dict[str, Any]) -> dict[str, Any]:
+    """The Responses API has a place of its own for an address."""
+    data = file.get("file_data") or ""
+    return {"file_url": data} if data.startswith(("http://", "https://")) else file
 
 
 __all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]

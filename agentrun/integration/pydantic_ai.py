@@ -7,6 +7,7 @@ AgentRunServer(invoke_agent=Agent(model("my-model"))).start()
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -17,9 +18,10 @@ from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import InputRequired, Loose, PartDelta, PartStarted, Usage, reasoning, tool_result
 from agentrun.integration.answers import Answers, Waiting
+from agentrun.integration.media import media_of
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
-from agentrun.messages import AgentRequest, Audio, Image, Message, Role, Text
+from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role, Text
 from agentrun.models import Model
 from agentrun.tools import Tool, Toolset
 from agentrun.tools.calling import called_as
@@ -31,6 +33,7 @@ try:
         BinaryContent,
         DeferredToolRequests,
         DeferredToolResults,
+        DocumentUrl,
         ImageUrl,
         RunContext,
         ToolDenied,
@@ -234,15 +237,21 @@ def _content(message: Message) -> str | list[Any]:
         match part:
             case Text(text):
                 content.append(text)
-            case Image(url) if url.startswith("data:"):
-                content.append(BinaryContent.from_data_uri(url))
-            case Image(url):
-                content.append(ImageUrl(url))
-            case Audio(data, format):
-                content.append(BinaryContent.from_data_uri(f"data:audio/{format};base64,{data}"))
+            case Image() | Audio() | File():
+                content.append(_shown(part))
             case _:
                 pass
     return content
+
+
+def _shown(part: Image | Audio | File) -> Any:
+    media = media_of(part)
+    more: Any = (
+        {"vendor_metadata": {"detail": part.detail}} if isinstance(part, Image) and part.detail else {}
+    )
+    if media.data:
+        return BinaryContent(base64.b64decode(media.data), media_type=media.media_type, **more)
+    return ImageUrl(media.url, **more) if isinstance(part, Image) else DocumentUrl(media.url)
 
 
 __all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]
