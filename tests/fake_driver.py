@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from contextlib import suppress
 
@@ -24,8 +25,11 @@ class FakeInstance:
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.launch.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        place = socket.create_server(("127.0.0.1", self.launch.port))
+        self.port = place.getsockname()[1]
+        # nothing is waited for between the two: who is cancelled has a server that can be closed
+        self._server = await asyncio.start_server(self._serve, sock=place, start_serving=False)
+        await self._server.start_serving()
 
     def die(self) -> None:
         self._server.close()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
 
 from agentrun.errors import NotFound
 from agentrun.platform.traffic import Route, Routes
 
 ROOT = "/agent-runtimes"
 _PATH = re.compile(
-    rb"/agent-runtimes/([\w%.-]+)(?:/endpoints/([\w%.-]+)|/versions/(\d{1,9}))?/invocations(/[^?]*)?(\?.*)?"
+    r"/agent-runtimes/([\w%.-]+)(?:/endpoints/([\w%.-]+)|/versions/(\d{1,9}))?/invocations(/[^?]*)?(\?.*)?",
+    re.ASCII,
 )
 
 
@@ -19,10 +20,10 @@ class Place(NamedTuple):
     """Where a request is to go, and what its path is there."""
 
     route: Route
-    target: bytes
+    target: str
 
 
-def find(routes: Routes, target: bytes) -> Place:
+def find(routes: Routes, target: str) -> Place:
     """NotFound says what there is instead."""
     match = _PATH.fullmatch(target)
     if match is None:
@@ -30,12 +31,14 @@ def find(routes: Routes, target: bytes) -> Place:
             "There is nothing under this address.",
             hint=f"Agents are at {ROOT}/NAME/endpoints/ENDPOINT/invocations/PATH.",
         )
-    runtime, endpoint, version = (_text(part) for part in match.groups()[:3])
+    runtime, endpoint, version, path, query = match.groups("")
+    if "%" in runtime or "%" in endpoint:
+        runtime, endpoint = unquote(runtime), unquote(endpoint)
     route = _route(routes, runtime, endpoint, version)
     if route is None:
         named = f'endpoint "{endpoint}"' if endpoint else f"version {version}" if version else "endpoint"
         raise NotFound(f'There is no {named} of a runtime "{runtime}".')
-    return Place(route, (match[4] or b"/") + (match[5] or b""))
+    return Place(route, (path or "/") + query)
 
 
 def _route(routes: Routes, runtime: str, endpoint: str, version: str) -> Route | None:
@@ -44,7 +47,3 @@ def _route(routes: Routes, runtime: str, endpoint: str, version: str) -> Route |
     if version:
         return routes.of_version(runtime, int(version))
     return routes.of_runtime(runtime)
-
-
-def _text(part: bytes | None) -> str:
-    return unquote_to_bytes(part).decode("utf-8", "replace") if part else ""

@@ -21,9 +21,9 @@ class Body:
         self.total = 0
         self.done = length == 0
 
-    def feed(self, data: bytes) -> int:
-        """How many of these bytes belong to it; `done` says whether it ends with them."""
-        size = len(data)
+    def feed(self, data: bytes, start: int = 0) -> int:
+        """How many of these bytes belong to it, from `start` on; `done` says whether it ends with them."""
+        size = len(data) - start
         if self.left is not None:
             size = min(size, self.left)
             self.left -= size
@@ -50,9 +50,9 @@ class ChunkedBody:
         self.total = 0
         self.done = False
 
-    def feed(self, data: bytes) -> int:
+    def feed(self, data: bytes, start: int = 0) -> int:
         """As `Body.feed`."""
-        at, end = 0, len(data)
+        at, end = start, len(data)
         while at < end and not self.done:
             if self._left:
                 step = min(self._left, end - at)
@@ -69,8 +69,8 @@ class ChunkedBody:
                 self._take(self._line + data[at:stop])
                 self._line = b""
                 at = stop + 1
-        self.total += at
-        return at
+        self.total += at - start
+        return at - start
 
     @property
     def between(self) -> bool:

@@ -13,6 +13,9 @@ class Caller(NamedTuple):
     trusted: bool = False
 
 
+_CARRIERS_IN_ORDER = ("x-agentrun-key", "authorization", "x-api-key", "api-key")
+_CARRIERS = frozenset(_CARRIERS_IN_ORDER)
+
 Admit: TypeAlias = "Callable[[str | None, str], Caller]"
 
 
@@ -23,7 +26,9 @@ def anyone(_key: str | None, _runtime: str) -> Caller:
 
 def sent_key(headers: Mapping[str, str]) -> tuple[str | None, str]:
     """The key and the header that it came in; an instance does not get that header where the gateway took it as its own."""
-    for name in ("x-agentrun-key", "authorization", "x-api-key", "api-key"):
+    if _CARRIERS.isdisjoint(headers):
+        return None, ""
+    for name in _CARRIERS_IN_ORDER:
         value = headers.get(name, "")
         if name == "authorization":
             scheme, _, value = value.partition(" ")

@@ -8,7 +8,7 @@ from agentrun.errors import AgentRunError, RequestError, TooLarge, TooSlow
 from agentrun.platform.gateway import addresses, refusals
 from agentrun.platform.gateway.bodies import BadBody, Body, ChunkedBody
 from agentrun.platform.gateway.callers import sent_key
-from agentrun.platform.gateway.heads import Answer, Field, Request, read_answer, to_client, to_instance
+from agentrun.platform.gateway.heads import OF_USERS, Answer, Request, read_answer, to_client, to_instance
 from agentrun.platform.logs.record import Record
 from agentrun.platform.traffic import choose
 from agentrun.resources import version_id
@@ -20,19 +20,17 @@ if TYPE_CHECKING:
     from agentrun.platform.instances.live import Live
     from agentrun.platform.instances.pool import Pool
 
-_SESSIONS = ("x-agentrun-session-id", "x-session-id")
-_SESSION_PARAMETER = "session_id"
-_HEALTH = b"/healthz"
+_HEALTH = "/healthz"
 _HEAD_END = b"\r\n\r\n"
 _TRIES = 3
-_SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+_SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 class Exchange:
     """Waits for an instance, then passes bytes on in both directions. Nothing in it is a task but connecting."""
 
     __slots__ = (
-        "_answer", "_began", "_body", "_first_byte", "_head", "_held", "_is_over", "_live", "_pool",
+        "_answer", "_began", "_body", "_closes", "_first_byte", "_head", "_held", "_is_over", "_live", "_pool",
         "_request", "_rest", "_tries", "_tunnel", "_was_used", "inbound", "outbound", "record", "session", "touched",
     )  # fmt: skip
 
@@ -41,7 +39,7 @@ class Exchange:
         self.outbound: Outbound | None = None
         self.session: str | None = None
         self.touched = inbound.gateway.now
-        self.record = Record(ids.new("req_"), "", method=request.method.decode())
+        self.record = Record(ids.new("req_"), "", method=request.method)
         self._request = request
         self._body = body
         self._head: bytes = b""  # as it goes to the instance; afterwards what has come of the answer's
@@ -54,6 +52,7 @@ class Exchange:
         self._first_byte = 0.0
         self._tries = 0
         self._is_over = self._was_used = self._tunnel = False
+        self._closes = False  # the client's connection, with this answer
 
     # The way in
 
@@ -149,17 +148,16 @@ class Exchange:
         request, record, gateway = self._request, self.record, self.inbound.gateway
         place = addresses.find(gateway.routes, request.target)
         record.runtime, record.endpoint = place.route.runtime, place.route.endpoint
-        record.path = place.target.partition(b"?")[0].decode("latin-1")
+        record.path = place.target.partition("?")[0]
         key, found_in = sent_key(request.headers)
         caller = gateway.admit(key, record.runtime)
         record.caller = caller.name
         if isinstance(self._body, Body) and (self._body.left or 0) > gateway.limits.body_bytes:
             raise self._too_large()
         headers = request.headers
-        if not caller.trusted:
-            headers = {name: value for name, value in headers.items() if not name.startswith("x-wx-")}
-        self.session = next((headers[name] for name in _SESSIONS if name in headers), None)
-        self.session = self.session or request.query.get(_SESSION_PARAMETER)
+        if place.route.rules and not caller.trusted:
+            headers = {name: value for name, value in headers.items() if not name.startswith(OF_USERS)}
+        self.session = _session(request)
         record.version = choose(
             place.route, key=self.session or record.request, headers=headers, query=request.query
         )
@@ -172,14 +170,13 @@ class Exchange:
         )
         self._pool = gateway.instances.pool(version_id(record.runtime, record.version))
 
-    def _added(self) -> list[Field]:
-        host = self._request.headers.get("host", "").encode("latin-1")
-        return [
-            (b"x-request-id", self.record.request.encode()),
-            (b"x-forwarded-for", self.inbound.peer.encode()),
-            (b"x-forwarded-host", host),
-            (b"x-forwarded-proto", b"http"),
-        ]
+    def _added(self) -> str:
+        return (
+            f"x-request-id: {self.record.request}\r\n"
+            f"x-forwarded-for: {self.inbound.peer}\r\n"
+            f"x-forwarded-host: {self._request.headers.get('host', '')}\r\n"
+            "x-forwarded-proto: http\r\n"
+        )
 
     def _seek(self) -> None:
         if self._pool is None:
@@ -218,7 +215,7 @@ class Exchange:
         if self._tunnel:
             self.inbound.transport.write(data)
             return
-        self._pass_on(b"", data)
+        self._pass_on(b"", data, 0)
 
     def _answer_head(self, data: bytes) -> None:
         if not self._first_byte:
@@ -231,7 +228,7 @@ class Exchange:
             if len(data) > self.inbound.gateway.limits.head_bytes:
                 self._break_off(refusals.InstanceLost("The instance's answer has no end of its headers."))
             return
-        head, rest = data[: end + 4], data[end + 4 :]
+        head = data[: end + 4]
         try:
             answer = read_answer(head, self._request.method)
         except ValueError:
@@ -239,27 +236,35 @@ class Exchange:
             return
         self._head = b""
         if answer.status < 200 and answer.status != 101:
-            if rest:
-                self._answer_head(rest)
+            if len(data) > len(head):
+                self._answer_head(data[len(head) :])
             return
         self._answer = answer
         self.record.status = answer.status
         self._tunnel = answer.status == 101 and self._request.wants_websocket
-        self._pass_on(to_client(head, answer, self._marks(), close=self._closes), rest)
+        endless = type(answer.body) is Body and answer.body.left is None
+        self._closes = endless or not self._request.keeps_alive or self.inbound.gateway.is_draining
+        self._pass_on(to_client(head, answer, self._marks(), close=self._closes), data, end + 4)
 
-    def _pass_on(self, head: bytes, data: bytes) -> None:
-        answer = self._answer
+    def _pass_on(self, head: bytes, data: bytes, start: int) -> None:
+        """A head of ours, if it is not sent yet, and what belongs to the body of `data` from `start` on."""
+        answer, client = self._answer, self.inbound.transport
         assert answer is not None
+        size = len(data) - start
         try:
-            size = len(data) if self._tunnel else answer.body.feed(data)
+            ours = size if self._tunnel else answer.body.feed(data, start)
         except BadBody:
-            self.inbound.transport.write(head)
+            client.write(head)
             self.lost()
             return
-        self.record.sent += size
-        self.inbound.transport.write(head + data[:size] if head or size < len(data) else data)
+        self.record.sent += ours
+        body = data if ours == len(data) else memoryview(data)[start : start + ours]
+        if head:
+            client.writelines((head, body))
+        else:
+            client.write(body)
         if answer.body.done and not self._tunnel:
-            self._end(is_clean=size == len(data))
+            self._end(is_clean=ours == size)
 
     def lost(self) -> None:
         """The connection to the instance has ended."""
@@ -292,7 +297,7 @@ class Exchange:
     def _cut(self, answer: Answer) -> None:
         """In the middle of an answer: a stream of events can say so, others cannot."""
         self.record.error = refusals.InstanceLost.code
-        if answer.body.between and answer.get(b"content-type").startswith(b"text/event-stream"):
+        if answer.body.between and answer.get("content-type").startswith("text/event-stream"):
             self.inbound.transport.write(refusals.broken_off(self.record.request))
             self._finish()
             self.inbound.next(b"", close=True)
@@ -301,18 +306,8 @@ class Exchange:
             self.inbound.exchange = None
             self.inbound.transport.abort()
 
-    @property
-    def _closes(self) -> bool:
-        """Whether the client's connection ends with this answer."""
-        answer = self._answer
-        endless = answer is not None and type(answer.body) is Body and answer.body.left is None
-        return endless or not self._request.keeps_alive or self.inbound.gateway.is_draining
-
-    def _marks(self) -> list[Field]:
-        return [
-            (b"x-request-id", self.record.request.encode()),
-            (b"x-agentrun-version", b"%d" % self.record.version),
-        ]
+    def _marks(self) -> str:
+        return f"x-request-id: {self.record.request}\r\nx-agentrun-version: {self.record.version}\r\n"
 
     # The end
 
@@ -375,7 +370,7 @@ class Exchange:
         outbound, self.outbound = self.outbound, None
         answer = self._answer
         assert outbound is not None and answer is not None
-        if answer.keeps_alive and is_clean and self._body.done and self._request.minor == b"1":
+        if answer.keeps_alive and is_clean and self._body.done and self._request.minor == "1":
             outbound.shelve(self.inbound.gateway.now)
         else:
             outbound.exchange = None
@@ -400,3 +395,11 @@ class Exchange:
         if record.runtime:
             record.first_byte_ms, record.ms = round(first * 1000, 2), round((now - self._began) * 1000, 2)
             gateway.logs.add(record)
+
+
+def _session(request: Request) -> str | None:
+    """Whose conversation it is, where the request says so."""
+    headers = request.headers
+    return (
+        headers.get("x-agentrun-session-id") or headers.get("x-session-id") or request.query.get("session_id")
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
+from bisect import bisect_right
 from collections import deque
 
 from agentrun.platform.instances.wanted import Figures
@@ -12,6 +12,7 @@ _STEP_S = 5.0
 _KEPT = 120
 _BASE = 1.25  # each bucket of the histogram is wider by so much: figures are right within a quarter
 _BUCKETS = 64
+_EDGES = [_BASE**number for number in range(1, _BUCKETS)]  # ms
 
 
 class _Step:
@@ -36,7 +37,7 @@ class Answers:
         step = self._steps[-1]
         step.requests += 1
         step.errors += failed
-        step.counts[_bucket(first_byte_s * 1000)] += 1
+        step.counts[bisect_right(_EDGES, first_byte_s * 1000)] += 1
 
     def figures(self, seconds: float) -> Figures:
         """Of the last so many seconds, and a step at most."""
@@ -49,10 +50,6 @@ class Answers:
             _quantile(counts, 0.5),
             _quantile(counts, 0.95),
         )
-
-
-def _bucket(ms: float) -> int:
-    return min(max(int(math.log(max(ms, 1.0), _BASE)), 0), _BUCKETS - 1)
 
 
 def _quantile(counts: list[int], share: float) -> float:

@@ -13,7 +13,7 @@ def request(*lines: str, start: str = "POST /a?b=1 HTTP/1.1"):
 
 
 def passed_on(*lines: str, **options):
-    head = to_instance(request(*lines), b"/x", [(b"x-request-id", b"ours")], **{"trusted": False, **options})
+    head = to_instance(request(*lines), "/x", "x-request-id: ours\r\n", **{"trusted": False, **options})
     return head.decode("latin-1").split("\r\n")
 
 
@@ -83,9 +83,9 @@ def test_a_body_whose_end_could_be_read_in_two_ways_is_refused(lines):
 
 def test_an_answer_keeps_its_body_and_loses_what_is_for_one_hop():
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nKeep-Alive: timeout=5\r\nX-Request-Id: theirs\r\n\r\n"
-    answer = read_answer(head, b"GET")
+    answer = read_answer(head, "GET")
     assert answer.keeps_alive
-    assert to_client(head, answer, [(b"x-request-id", b"ours")], close=False) == (
+    assert to_client(head, answer, "x-request-id: ours\r\n", close=False) == (
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-request-id: ours\r\n\r\n"
     )
 
@@ -93,9 +93,9 @@ def test_an_answer_keeps_its_body_and_loses_what_is_for_one_hop():
 @pytest.mark.parametrize(
     ("head", "method", "left"),
     [
-        (b"HTTP/1.1 204 No\r\n\r\n", b"GET", 0), (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", b"HEAD", 0),
-        (b"HTTP/1.1 304 N\r\ncontent-length: 9\r\n\r\n", b"GET", 0),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", b"GET", 9), (b"HTTP/1.1 200 OK\r\n\r\n", b"GET", None),
+        (b"HTTP/1.1 204 No\r\n\r\n", "GET", 0), (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", "HEAD", 0),
+        (b"HTTP/1.1 304 N\r\ncontent-length: 9\r\n\r\n", "GET", 0),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", "GET", 9), (b"HTTP/1.1 200 OK\r\n\r\n", "GET", None),
     ],
 )  # fmt: skip
 def test_how_long_an_answer_is(head, method, left):
@@ -103,8 +103,8 @@ def test_how_long_an_answer_is(head, method, left):
 
 
 def test_an_answer_that_ends_with_its_connection_is_not_asked_again():
-    assert not read_answer(b"HTTP/1.1 200 OK\r\n\r\n", b"GET").keeps_alive
-    assert not read_answer(b"HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\n", b"GET").keeps_alive
+    assert not read_answer(b"HTTP/1.1 200 OK\r\n\r\n", "GET").keeps_alive
+    assert not read_answer(b"HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\n", "GET").keeps_alive
     assert not read_answer(
         b"HTTP/1.1 200\r\nconnection: close\r\ncontent-length: 1\r\n\r\n", b"GET"
     ).keeps_alive
