@@ -94,7 +94,7 @@ class Gateway:
                 outbound.transport.abort()
         if self._beat is not None:
             await end_tasks(self._beat)
-        await asyncio.gather(*self._connecting, return_exceptions=True)
+        await end_tasks(*self._connecting)  # an instance that hangs takes no connection, and says nothing
         await asyncio.sleep(0)  # for the ends of connections to be told
         self.logs.flush()
 

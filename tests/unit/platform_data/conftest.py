@@ -12,3 +12,9 @@ async def platform(tmp_path):
     made = Platform(tmp_path)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop that the daemon runs on."""
+    return "asyncio", {"use_uvloop": True}

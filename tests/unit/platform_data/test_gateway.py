@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -289,6 +292,31 @@ async def test_draining_lets_what_is_under_way_end_and_takes_no_more(platform):
         platform.all[0].more.set()
         assert b"data: 2\n\n" in b"".join([piece async for piece in pieces])
     await asyncio.wait_for(closing, 30)
+
+
+async def test_an_instance_that_takes_no_connection_keeps_nobody_from_leaving(platform, deaf):
+    await platform.open()
+    await platform.get()
+    platform.all[0].die()
+    platform.pool.instances[0].port = deaf
+    waiting = asyncio.create_task(platform.get())
+    await until(lambda: platform.pool.instances[0].in_flight)
+    await asyncio.wait_for(platform.gateway.close(0), 30)
+    with pytest.raises(httpx.HTTPError):
+        await waiting
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """The port of a server whose queue is full."""
+    with socket.socket() as server, ExitStack() as others:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(8):
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
 
 
 async def test_a_slow_reader_slows_nobody_else(platform):
