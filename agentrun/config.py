@@ -173,6 +173,10 @@ class Settings(BaseSettings):
     )
     allow_anonymous: bool = Field(False, description="Serve a public address without keys.")
     cors_origins: Names = Field([], description="Origins whose browsers may call; closed by default.")
+    push_hosts: Names = Field(
+        [],
+        description="Hosts inside the network, `host` or `host:port`, that push notifications may go to.",
+    )
     protocols: Names | None = Field(
         None, description="Wires to serve, by name; all that are known if left out."
     )
@@ -204,7 +208,7 @@ class Settings(BaseSettings):
     log_level: str = Field("info", description="Also read from `LOG_LEVEL`.")
     debug: bool = Field(False, description="Show callers the text of an agent's exception.")
 
-    @field_validator("models", "api_keys", "cors_origins", "protocols", mode="before")
+    @field_validator("models", "api_keys", "cors_origins", "push_hosts", "protocols", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (

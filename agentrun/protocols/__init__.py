@@ -19,6 +19,8 @@ from agentrun.protocols.protocol import (
     Desk,
     Encoder,
     Feed,
+    Notice,
+    Outbox,
     Protocol,
     Replay,
     Reply,
@@ -70,6 +72,6 @@ def protocols(wanted: Sequence[str | Protocol] | None, settings: Settings) -> li
 
 
 __all__ = [
-    "BUILTIN", "Action", "Answer", "Ask", "Call", "Desk", "Encoder", "Feed", "Protocol", "Replay", "Reply", "Route", "Stream",
-    "Whole", "call_of", "encode_all", "index_of", "paths_of", "protocols",
+    "BUILTIN", "Action", "Answer", "Ask", "Call", "Desk", "Encoder", "Feed", "Notice", "Outbox", "Protocol", "Replay",
+    "Reply", "Route", "Stream", "Whole", "call_of", "encode_all", "index_of", "paths_of", "protocols",
 ]  # fmt: skip

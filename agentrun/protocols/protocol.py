@@ -7,7 +7,7 @@ answer with: bytes, a Run as a whole, or a Run as a stream.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 from typing import Protocol as Shape
 
@@ -88,11 +88,32 @@ Answer: TypeAlias = Reply | Whole | Stream | Replay | Feed
 Start: TypeAlias = Callable[[AgentRequest], Awaitable[Run]]
 
 
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent to an address that a caller named."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Outbox(Shape):
+    """Sends notices: where it may, and several times if it has to."""
+
+    async def check(self, url: str) -> None:
+        """Raise a RequestError unless something may be sent there."""
+        ...
+
+    def send(self, notices: Coroutine[Any, Any, Sequence[Notice]]) -> None:
+        """Send what this comes to, in the background."""
+        ...
+
+
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """What an action may use. `start` starts a Run for who asks, with all that a route does: limits, history, its log."""
 
     conversations: Conversations
     start: Start
+    outbox: Outbox
     bots: Sequence[str] = ()  # the ids of the bots that are served; none if any is
 
 

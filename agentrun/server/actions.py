@@ -7,7 +7,7 @@ from typing import Any
 
 from agentrun import protocols
 from agentrun.messages import AgentRequest
-from agentrun.protocols import Action, Answer, Ask, Desk, Protocol, Reply
+from agentrun.protocols import Action, Answer, Ask, Desk, Outbox, Protocol, Reply
 from agentrun.run import Run
 from agentrun.run.runs import Gone
 from agentrun.server.admission import Admission
@@ -96,12 +96,20 @@ class ActionEndpoint:
     """An ASGI app for one action."""
 
     def __init__(
-        self, protocol: Protocol, action: Action, admission: Admission, keys: Keys, *, max_body_bytes: int
+        self,
+        protocol: Protocol,
+        action: Action,
+        admission: Admission,
+        keys: Keys,
+        outbox: Outbox,
+        *,
+        max_body_bytes: int,
     ) -> None:
         self._protocol = protocol
         self._action = action
         self._admission = admission
         self._keys = keys
+        self._outbox = outbox
         self._max_body_bytes = max_body_bytes
         self._retries = Retries(admission.conversations.runs)
 
@@ -136,7 +144,12 @@ class ActionEndpoint:
         start = _Start(self._admission, self._retries, connection, sent, body, owner, request_id, pipe)
         given = await self._action.act(
             ask,
-            Desk(conversations=self._admission.conversations, start=start, bots=self._admission.agents.ids),
+            Desk(
+                conversations=self._admission.conversations,
+                start=start,
+                outbox=self._outbox,
+                bots=self._admission.agents.ids,
+            ),
         )
         return given, start.grace_s
 

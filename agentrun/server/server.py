@@ -25,6 +25,7 @@ from agentrun.server.app import AgentRunApp
 from agentrun.server.auth import Keys
 from agentrun.server.catalog import Catalog
 from agentrun.server.endpoint import ProtocolEndpoint
+from agentrun.server.outbox import HttpOutbox
 from agentrun.server.resources import Resources
 from agentrun.server.run_line import log_run
 from agentrun.server.server_config import ServerConfig
@@ -79,6 +80,7 @@ class AgentRunServer:
         place, data = self.settings.sessions, self.settings.data
         store = open_store(place, data, keep_s=self.settings.keep_sessions_s)
         self.conversations = Conversations(self.runs, store, self.settings.when_busy)
+        self.outbox = HttpOutbox(self.settings.push_hosts)
         self.app = self._build()
 
     def _build(self) -> AgentRunApp:
@@ -95,7 +97,7 @@ class AgentRunServer:
             for route in protocol.routes:
                 endpoints.update(dict.fromkeys(paths_of(route, prefixes), endpoint))
             for action in protocol.actions:
-                acting = ActionEndpoint(protocol, action, admission, keys, max_body_bytes=limit)
+                acting = ActionEndpoint(protocol, action, admission, keys, self.outbox, max_body_bytes=limit)
                 actions += [(action.method, path, acting) for path in paths_of(action, prefixes)]
         resources = Resources(self.runs, keys, catalog, prefixes)
         app = AgentRunApp(
@@ -132,6 +134,7 @@ class AgentRunServer:
             yield
         finally:
             await self.runs.close()
+            await self.outbox.close()
             await self.conversations.close()
             await _call(self._on_shutdown)
 

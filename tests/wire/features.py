@@ -117,6 +117,7 @@ _REQUIREMENTS = {
         "failure": ("failure",),
         "access": ("owner",),
         "discovery": ("version", "card"),
+        "extras": ("push",),
     },
     "mcp": {
         "text": ("tool", "whole"),

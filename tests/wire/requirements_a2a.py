@@ -26,7 +26,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "a2a:disconnect": ("A2A 1.0, 3.5 streaming", "A stream that breaks off leaves its task going."),
     "a2a:errors": (
         "A2A 1.0, 3.3.2 Error Handling",
-        "Unknown tasks and push notifications are errors that the clients know.",
+        "What is not there is an error that the clients know.",
     ),
     "a2a:numbers": ("A2A 1.0, 5.4 Error Code Mappings", "What is wrong has the number of the specification."),
     "a2a:version": ("A2A 1.0, 3.6 Versioning", "Another major version is refused, another minor one is not."),
@@ -36,5 +36,27 @@ ROWS: dict[str, tuple[str, str]] = {
         "A2A 1.0, 4.4.1 AgentCard",
         "The card has the address that the caller used, and the key it needs.",
     ),
+    "a2a:push": (
+        "A2A 1.0, 4.3 Push Notification Objects",
+        "A task that has ended is sent to the addresses that its caller named, with their token and credentials.",
+    ),
+    "a2a:push:configs": (
+        "A2A 1.0, 3.1.7 to 3.1.10 Push Notification Config operations",
+        "Addresses are named, got, listed and deleted.",
+    ),
+    "a2a:push:states": (
+        "A2A 1.0, 4.3 Push Notification Objects",
+        "A task that waits for its caller is sent too, and again when it goes on or is cancelled.",
+    ),
+    "a2a:push:retries": (
+        "A2A 1.0, 4.3 Push Notification Objects",
+        "A receiver that fails is tried again a few times; one that refuses or redirects is not.",
+    ),
+    "a2a:push:inside": (
+        "A2A 1.0, 13.2 Push Notification Security",
+        "Nothing is sent to addresses inside the network, or without TLS, unless the settings name the host.",
+    ),
+    "a2a:push:owner": ("A2A 1.0, 13.1 Data Access", "The addresses of a task are its caller's alone."),
+    "a2a:push:old": ("A2A 0.3", "Clients of 0.3 name addresses in its words, and are sent its words."),
     "a2a:javascript": ("@a2a-js/sdk", "The JavaScript client reads the same tasks."),
 }

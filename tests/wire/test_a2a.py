@@ -22,11 +22,9 @@ from a2a.types.a2a_pb2 import (
     StreamResponse,
     SubscribeToTaskRequest,
     Task,
-    TaskPushNotificationConfig,
     TaskState,
 )
 from a2a.utils.errors import (
-    PushNotificationNotSupportedError,
     TaskNotCancelableError,
     TaskNotFoundError,
     UnsupportedOperationError,
@@ -245,10 +243,9 @@ async def test_a_stream_that_breaks_off_leaves_its_task_going(client):
 async def test_what_is_not_there_and_what_is_not_offered_are_a2as_own_errors(client):
     with pytest.raises(TaskNotFoundError):
         await client.get_task(GetTaskRequest(id="run_nothing"))
-    with pytest.raises(PushNotificationNotSupportedError):
-        await client.create_task_push_notification_config(
-            TaskPushNotificationConfig(task_id="run_nothing", url="http://127.0.0.1:1/")
-        )
+    with pytest.raises(TaskNotCancelableError):
+        task = (await all_of(client.send_message(asked("hi"))))[0].task
+        await client.cancel_task(CancelTaskRequest(id=task.id))
 
 
 def rpc(url: str, method: str, params: Any, **headers: str) -> dict[str, Any]:
@@ -279,7 +276,7 @@ HI = {"message": {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "hi"
         (
             "SendMessage",
             {**HI, "configuration": {"taskPushNotificationConfig": {"url": "http://127.0.0.1:1/"}}},
-            -32003,
+            -32602,
         ),
     ],
 )

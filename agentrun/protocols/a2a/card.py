@@ -28,7 +28,7 @@ def card(settings: Settings, headers: Mapping[str, str]) -> dict[str, Any]:
             {"url": url, "protocolBinding": "HTTP+JSON", "protocolVersion": "1.0"},
             {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "0.3"},
         ],
-        "capabilities": {"streaming": True, "pushNotifications": False, "extendedAgentCard": False},
+        "capabilities": {"streaming": True, "pushNotifications": True, "extendedAgentCard": False},
         "defaultInputModes": [*_MODES, "image/*", "audio/*"],
         "defaultOutputModes": _MODES,
         "skills": [

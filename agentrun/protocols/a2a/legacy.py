@@ -23,8 +23,10 @@ _NAMES = {"task": "task", "statusUpdate": "status-update", "artifactUpdate": "ar
 _OPEN = ("submitted", "working")
 
 
-def params_of(params: Fields) -> Fields:
-    """Parameters of 0.3 as 1.0 has them; what is wrong with them is left for the reader to find."""
+def params_of(method: str, params: Fields) -> Fields:
+    """Parameters of 0.3 as the method of 1.0 has them; what is wrong with them is left for the reader to find."""
+    if "PushNotificationConfig" in method:
+        return _push_in(params)
     found = dict(params)
     message, options = found.get("message"), found.get("configuration")
     if isinstance(message, dict):
@@ -34,17 +36,50 @@ def params_of(params: Fields) -> Fields:
         found["configuration"] = {
             "returnImmediately": asked.get("blocking") is False,
             "historyLength": asked.get("historyLength"),
-            "taskPushNotificationConfig": asked.get("pushNotificationConfig"),
+            "taskPushNotificationConfig": _config_in(asked.get("pushNotificationConfig")),
         }
     return found
 
 
-def response_of(response: Fields) -> Fields:
-    """A task, or one frame of a stream, in the words of 0.3."""
+def _push_in(params: Fields) -> Fields:
+    """A configuration, or which one is meant."""
+    if "pushNotificationConfig" in params:
+        config = _config_in(params["pushNotificationConfig"])
+        return {**config, "taskId": params.get("taskId")} if isinstance(config, dict) else {}
+    return {"taskId": params.get("id"), "id": params.get("pushNotificationConfigId") or ""}
+
+
+def _config_in(config: Any) -> Any:
+    if not isinstance(config, dict):
+        return config
+    fields = cast("Fields", config)
+    found = {name: value for name, value in fields.items() if name != "authentication" and value is not None}
+    given = fields.get("authentication")
+    if isinstance(given, dict):
+        known = cast("Fields", given)
+        schemes = known.get("schemes")
+        first: Any = cast("list[Any]", schemes)[0] if isinstance(schemes, list) and schemes else ""
+        found["authentication"] = {"scheme": first, "credentials": known.get("credentials") or ""}
+    return {**found, "legacy": True}
+
+
+def response_of(response: Fields) -> Any:
+    """A task, one frame of a stream, or a push configuration, in the words of 0.3."""
+    if "configs" in response:
+        return [_config_out(config) for config in response["configs"]]
+    if "url" in response:
+        return _config_out(response)
     for name, kind in _NAMES.items():
         if name in response:
             return _thing(kind, response[name])
     return _thing("task", response) if "status" in response else response
+
+
+def _config_out(config: Fields) -> Fields:
+    found = {name: value for name, value in config.items() if name != "taskId"}
+    if "authentication" in found:
+        found["authentication"] = {"schemes": [found["authentication"]["scheme"]]}
+    return {"taskId": config["taskId"], "pushNotificationConfig": found}
 
 
 def _message_in(message: Fields) -> Fields:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
 import msgspec
 
 from agentrun.errors import RequestError
-from agentrun.events import RunFinished
 from agentrun.messages import AgentRequest
-from agentrun.protocols.a2a import errors
+from agentrun.protocols.a2a import errors, push
 from agentrun.protocols.a2a.encoder import TaskEncoder
 from agentrun.protocols.a2a.errors import A2AError
+from agentrun.protocols.a2a.found import Params, find, now, shown, withdrawn
 from agentrun.protocols.a2a.request import SendMessageRequest, agent_request, read
-from agentrun.protocols.a2a.task import ending_of, task_id_of, task_of
+from agentrun.protocols.a2a.task import ending_of, task_id_of
 from agentrun.protocols.a2a.words import INPUT_REQUIRED, state_of
 from agentrun.protocols.body import read_fields
 from agentrun.protocols.json_rpc import Id
@@ -25,7 +24,6 @@ from agentrun.run.conversations import scope_of
 from agentrun.sessions import Turn
 
 _PAGE, _LARGEST_PAGE = 50, 100
-Params: TypeAlias = dict[str, Any]
 
 
 class StreamedResponse(msgspec.Struct):
@@ -61,7 +59,8 @@ async def send(params: Params, ask: Ask, desk: Desk) -> Params:
     if options is None or not options.return_immediately:
         while not run.ended:
             await run.changed()
-    return {"task": _task(await _now(run, ask, desk), options.history_length if options else None)}
+    length = options.history_length if options else None
+    return {"task": shown(await now(run, desk), ask.owner, desk, length)}
 
 
 async def stream(params: Params, ask: Ask, desk: Desk, framing: Framing) -> Stream:
@@ -72,25 +71,28 @@ async def stream(params: Params, ask: Ask, desk: Desk, framing: Framing) -> Stre
 
 async def get(params: Params, ask: Ask, desk: Desk) -> Params:
     """One task."""
-    turn = await _find(params, ask, desk)
-    return _task(turn, _length(params.get("historyLength")), withdrawn=_withdrawn(turn, ask, desk))
+    turn = await find(params.get("id"), ask, desk)
+    return shown(turn, ask.owner, desk, _length(params.get("historyLength")))
 
 
 async def cancel(params: Params, ask: Ask, desk: Desk) -> Params:
     """Stop a task that goes on."""
-    turn = await _find(params, ask, desk)
+    turn = await find(params.get("id"), ask, desk)
     run = desk.conversations.runs.get(turn.id, ask.owner)
     if run is None or (run.ended and not run.parked):
         raise A2AError(errors.NOT_CANCELABLE, f"The task {params['id']!r} does not go on any more.")
+    waited = run.ended
     run.cancel()
     while not run.ended:
         await run.changed()
-    return _task(await _now(run, ask, desk), None, withdrawn=_withdrawn(turn, ask, desk))
+    if waited:  # its Run had ended before: nobody else would tell
+        desk.outbox.send(push.notices(run, desk))
+    return shown(await now(run, desk), ask.owner, desk)
 
 
 async def subscribe(params: Params, ask: Ask, desk: Desk, framing: Framing) -> Replay:
     """Follow a task that goes on, from its start."""
-    turn = await _find(params, ask, desk)
+    turn = await find(params.get("id"), ask, desk)
     run = desk.conversations.runs.get(turn.id, ask.owner)
     if run is None or run.ended:
         raise A2AError(
@@ -114,23 +116,13 @@ async def list_tasks(params: Params, ask: Ask, desk: Desk) -> Params:
     end = start + len(page)
     return {
         "tasks": [
-            _task(
-                turn,
-                wanted.history_length,
-                artifacts=wanted.include_artifacts,
-                withdrawn=_withdrawn(turn, ask, desk),
-            )
+            shown(turn, ask.owner, desk, wanted.history_length, artifacts=wanted.include_artifacts)
             for turn in page
         ],
         "nextPageToken": _token(end) if end < len(turns) else "",
         "pageSize": wanted.page_size,
         "totalSize": len(turns),
     }
-
-
-async def no_push(params: Params, ask: Ask, desk: Desk) -> Params:
-    """Nothing is sent to addresses that a caller names."""
-    raise A2AError(errors.NO_PUSH, "This agent sends no push notifications: subscribe to the task instead.")
 
 
 async def no_extended_card(params: Params, ask: Ask, desk: Desk) -> Params:
@@ -140,51 +132,37 @@ async def no_extended_card(params: Params, ask: Ask, desk: Desk) -> Params:
 
 async def _start(params: Params, ask: Ask, desk: Desk, *, stream: bool) -> tuple[SendMessageRequest, Run]:
     asked = read(params)
-    if asked.configuration is not None and asked.configuration.task_push_notification_config:
-        await no_push(params, ask, desk)
+    named = asked.configuration.task_push_notification_config if asked.configuration else None
+    config = await push.read(named, desk) if named else None
     request = agent_request(asked, params, ask.headers, stream=stream)
     if asked.message.task_id:
         await _check_waits(asked, ask, desk)
-        latest = await _find({"id": asked.message.task_id}, ask, desk)
+        latest = await find(asked.message.task_id, ask, desk)
         request.continues = latest.id
     run = await desk.start(request)
+    if config is not None:
+        await push.keep(config, await now(run, desk), desk)
+    push.watch(run, desk)
     if "x-on-disconnect" not in ask.headers:
         run.on_disconnect = "continue"  # a task outlives who asked for it
     return asked, run
 
 
 async def _check_waits(asked: SendMessageRequest, ask: Ask, desk: Desk) -> None:
-    turn = await _find({"id": asked.message.task_id}, ask, desk)
+    turn = await find(asked.message.task_id, ask, desk)
     if asked.message.context_id and asked.message.context_id != turn.session_id:
         raise RequestError("message.contextId is not that of the task.", param="message.contextId")
-    if state_of(ending_of(turn.events)) != INPUT_REQUIRED or _withdrawn(turn, ask, desk):
+    if state_of(ending_of(turn.events)) != INPUT_REQUIRED or withdrawn(turn, ask.owner, desk):
         raise A2AError(
             errors.UNSUPPORTED,
             f"The task {asked.message.task_id!r} does not wait for a message: send it with the contextId alone.",
         )
 
 
-async def _find(params: Params, ask: Ask, desk: Desk) -> Turn:
-    """The latest Run of a task: each answer to its questions is one more."""
-    task_id = params.get("id")
-    if not isinstance(task_id, str) or not task_id:
-        raise RequestError("id is missing: which task?", param="id")
-    first = await desk.conversations.find(task_id, ask.owner)
-    if first is None or first.request.protocol != "a2a":
-        raise A2AError(errors.TASK_NOT_FOUND, f"There is no task {task_id!r}.")
-    if state_of(ending_of(first.events)) != INPUT_REQUIRED:
-        return first
-    turns = await desk.conversations.store.session(first.scope, first.session_id)
-    answers = [turn.id for turn in turns if task_id_of(turn.id, turn.request) == task_id]
-    if not answers or answers[-1] == first.id:
-        return first
-    return await desk.conversations.find(answers[-1], ask.owner) or first
-
-
 async def _turns(context_id: str, ask: Ask, desk: Desk) -> Sequence[Turn]:
     runs = [run for run in desk.conversations.runs.list(ask.owner) if run.request.protocol == "a2a"]
     if not context_id:
-        return _latest([await _now(run, ask, desk) for run in runs])
+        return _latest([await now(run, desk) for run in runs])
     asking = AgentRequest(messages=[], user_id=ask.headers.get("x-user-id"))
     kept = await desk.conversations.store.session(scope_of(asking, ask.owner), context_id)
     return _latest([turn for turn in reversed(kept) if turn.request.protocol == "a2a"])
@@ -196,27 +174,6 @@ def _latest(turns: Sequence[Turn]) -> list[Turn]:
     for turn in turns:
         found.setdefault(task_id_of(turn.id, turn.request), turn)
     return list(found.values())
-
-
-async def _now(run: Run, ask: Ask, desk: Desk) -> Turn:
-    """A Run that is in memory, as it is at this moment."""
-    turn = await desk.conversations.find(run.id, ask.owner)
-    assert turn is not None
-    return turn
-
-
-def _withdrawn(turn: Turn, ask: Ask, desk: Desk) -> bool:
-    """Whether the task was cancelled while the agent waited for an answer."""
-    run = desk.conversations.runs.get(turn.id, ask.owner)
-    return run is not None and run.question is not None and run.question.withdrawn
-
-
-def _task(
-    turn: Turn, history_length: int | None, *, artifacts: bool = True, withdrawn: bool = False
-) -> Params:
-    events = [*turn.events, RunFinished("cancelled")] if withdrawn else turn.events
-    changed = turn.finished or turn.created
-    return task_of(turn.id, turn.request, events, changed, history_length=history_length, artifacts=artifacts)
 
 
 def _length(value: object) -> int | None:

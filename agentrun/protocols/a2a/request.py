@@ -12,6 +12,8 @@ from agentrun.messages import AgentRequest, Audio, File, Image, Message, Part, R
 from agentrun.protocols.body import read_fields
 from agentrun.utils.json import dumps
 
+_NOT_THE_AGENTS = "taskPushNotificationConfig"  # it has the receiver's credentials
+
 
 class InputPart(msgspec.Struct, rename="camel"):
     """One of `text`, `raw` (base64), `url` or `data` (any JSON)."""
@@ -70,7 +72,8 @@ def agent_request(
     content = "\n".join(part.text for part in parts if isinstance(part, Text)) if only_text else parts
     extra: dict[str, Any] = {"message": params["message"]}
     if asked.configuration is not None:
-        extra["configuration"] = params["configuration"]
+        sent = params["configuration"].items()
+        extra["configuration"] = {name: value for name, value in sent if name != _NOT_THE_AGENTS}
     return AgentRequest(
         messages=[Message(Role.USER, content, id=message.message_id)],
         stream=stream,

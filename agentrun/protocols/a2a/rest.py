@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from agentrun.errors import AgentRunError
-from agentrun.protocols.a2a import errors, operations
+from agentrun.protocols.a2a import errors, operations, push
 from agentrun.protocols.a2a.errors import A2AError
-from agentrun.protocols.a2a.operations import Framing, Params, StreamedResponse
+from agentrun.protocols.a2a.found import Params
+from agentrun.protocols.a2a.operations import Framing, StreamedResponse
 from agentrun.protocols.a2a.request import SendMessageRequest
 from agentrun.protocols.a2a.rpc import check_version
 from agentrun.protocols.body import read_body
@@ -19,6 +20,8 @@ from agentrun.utils.json import dumps
 
 _PLAIN = Framing(plain=True)
 _NUMBERS = ("pageSize", "historyLength")
+_OF_TASKS = {"task_id": "id"}
+_OF_CONFIGS = {"task_id": "taskId", "config_id": "id"}
 
 Operation = Callable[[Params, Ask, Desk], Awaitable[Params]]
 Following = Callable[[Params, Ask, Desk, Framing], Awaitable[Stream | Replay]]
@@ -43,10 +46,12 @@ class Anything(msgspec.Struct):
     """As A2A's specification has it."""
 
 
-def _whole(operation: Operation) -> Callable[[Ask, Desk], Awaitable[Answer]]:
+def _whole(
+    operation: Operation, names: Mapping[str, str] = _OF_TASKS
+) -> Callable[[Ask, Desk], Awaitable[Answer]]:
     async def act(ask: Ask, desk: Desk) -> Answer:
         try:
-            return Reply(body=dumps(await operation(_params(ask), ask, desk)))
+            return Reply(body=dumps(await operation(_params(ask, names), ask, desk)))
         except AgentRunError as error:
             return _failure(error)
 
@@ -56,22 +61,22 @@ def _whole(operation: Operation) -> Callable[[Ask, Desk], Awaitable[Answer]]:
 def _followed(operation: Following) -> Callable[[Ask, Desk], Awaitable[Answer]]:
     async def act(ask: Ask, desk: Desk) -> Answer:
         try:
-            return await operation(_params(ask), ask, desk, _PLAIN)
+            return await operation(_params(ask, _OF_TASKS), ask, desk, _PLAIN)
         except AgentRunError as error:
             return _failure(error)
 
     return act
 
 
-def _params(ask: Ask) -> Params:
-    """The body, the parameters of the URL and the path, as one."""
+def _params(ask: Ask, names: Mapping[str, str]) -> Params:
+    """The body, the parameters of the URL and what stands in the path, under these names, as one."""
     check_version(ask)
     params: Params = read_body(ask.body, Anything)[0] if ask.body else {}
     for name, value in ask.query.items():
         params[name] = int(value) if name in _NUMBERS and value.isascii() and value.isdigit() else value
     if "includeArtifacts" in params:
         params["includeArtifacts"] = params["includeArtifacts"] == "true"
-    return {**params, **({"id": ask.path["task_id"]} if "task_id" in ask.path else {})}
+    return {**params, **{names[part]: value for part, value in ask.path.items()}}
 
 
 def _failure(error: AgentRunError) -> Reply:
@@ -121,9 +126,20 @@ ACTIONS: Sequence[Action] = (
         chunk=StreamedResponse,
     ),
     _action(_TASK, "A task", _whole(operations.get)),
-    _action(_PUSH, "Not offered", _whole(operations.no_push)),
-    _action(_PUSH, "Not offered", _whole(operations.no_push), method="POST"),
-    _action(f"{_PUSH}/{{config_id}}", "Not offered", _whole(operations.no_push)),
-    _action(f"{_PUSH}/{{config_id}}", "Not offered", _whole(operations.no_push), method="DELETE"),
+    _action(_PUSH, "Where a task is sent to", _whole(push.list_all, _OF_CONFIGS)),
+    _action(
+        _PUSH,
+        "Have a task sent somewhere when it ends or waits",
+        _whole(push.create, _OF_CONFIGS),
+        method="POST",
+        request=push.PushConfig,
+    ),
+    _action(f"{_PUSH}/{{config_id}}", "One of these addresses", _whole(push.get, _OF_CONFIGS)),
+    _action(
+        f"{_PUSH}/{{config_id}}",
+        "Send nothing there",
+        _whole(push.delete, _OF_CONFIGS),
+        method="DELETE",
+    ),
     _action("/extendedAgentCard", "Not offered", _whole(operations.no_extended_card)),
 )

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from agentrun.errors import AgentRunError
 from agentrun.protocols import json_rpc
-from agentrun.protocols.a2a import errors, legacy, operations
+from agentrun.protocols.a2a import errors, legacy, operations, push
 from agentrun.protocols.a2a.errors import A2AError
-from agentrun.protocols.a2a.operations import Framing, Params
+from agentrun.protocols.a2a.found import Params
+from agentrun.protocols.a2a.operations import Framing
 from agentrun.protocols.protocol import Answer, Ask, Desk, Replay, Reply, Stream
 
 _WHOLE: dict[str, Callable[[Params, Ask, Desk], Awaitable[Params]]] = {
@@ -16,10 +17,10 @@ _WHOLE: dict[str, Callable[[Params, Ask, Desk], Awaitable[Params]]] = {
     "GetTask": operations.get,
     "ListTasks": operations.list_tasks,
     "CancelTask": operations.cancel,
-    "CreateTaskPushNotificationConfig": operations.no_push,
-    "GetTaskPushNotificationConfig": operations.no_push,
-    "ListTaskPushNotificationConfigs": operations.no_push,
-    "DeleteTaskPushNotificationConfig": operations.no_push,
+    "CreateTaskPushNotificationConfig": push.create,
+    "GetTaskPushNotificationConfig": push.get,
+    "ListTaskPushNotificationConfigs": push.list_all,
+    "DeleteTaskPushNotificationConfig": push.delete,
     "GetExtendedAgentCard": operations.no_extended_card,
 }
 _STREAMED: dict[str, Callable[[Params, Ask, Desk, Framing], Awaitable[Stream | Replay]]] = {
@@ -38,9 +39,8 @@ async def act(ask: Ask, desk: Desk) -> Answer:
             raise json_rpc.RpcError(json_rpc.INVALID_REQUEST, "A request has a method and an id.")
         if asked.method in legacy.METHODS:
             method = legacy.METHODS[asked.method]
-            return await _answer(
-                method, legacy.params_of(asked.params), ask, desk, Framing(rpc_id, legacy=True)
-            )
+            params = legacy.params_of(method, asked.params)
+            return await _answer(method, params, ask, desk, Framing(rpc_id, legacy=True))
         check_version(ask)
         return await _answer(asked.method, asked.params, ask, desk, Framing(rpc_id))
     except AgentRunError as error:
