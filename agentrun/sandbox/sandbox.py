@@ -9,12 +9,13 @@ from typing import Any
 
 from agentrun.sandbox import creation, custom
 from agentrun.sandbox.backend import Box, Mount
+from agentrun.sandbox.browser import Browser
 from agentrun.sandbox.contexts import Context, Contexts
 from agentrun.sandbox.files import Files
 from agentrun.sandbox.life import Life
 from agentrun.sandbox.ports import Port
 from agentrun.sandbox.processes import Processes
-from agentrun.sandbox.template import Template
+from agentrun.sandbox.template import Template, TemplateType
 from agentrun.sandbox.values import Execution, Finished, Isolation, Language, Metrics, OnOutput
 
 
@@ -27,6 +28,7 @@ class Sandbox:
         self.files = Files(life)
         self.processes = Processes(life)
         self.contexts = Contexts(life)
+        self.browser = Browser(life)
 
     @classmethod
     def create(
@@ -118,6 +120,7 @@ class Sandbox:
     async def close(self) -> None:
         """End everything in it. Nothing is left when this returns."""
         await self._life.close()
+        await self.browser.close()
 
     async def __aenter__(self) -> Sandbox:
         return self
@@ -165,4 +168,7 @@ class Opening:
         except BaseException:
             await life.close()
             raise
-        return Sandbox(life, box)
+        sandbox = Sandbox(life, box)
+        if life.template.type is TemplateType.BROWSER:
+            sandbox.browser.begin()
+        return sandbox

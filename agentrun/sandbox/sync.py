@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from agentrun.sandbox.backend import Mount
+from agentrun.sandbox.browser.sync import SyncBrowser
 from agentrun.sandbox.contexts import Context, Contexts
 from agentrun.sandbox.files import Files
 from agentrun.sandbox.ports import SyncPort
@@ -219,6 +220,7 @@ class SyncSandbox:
         self.files = SyncFiles(sandbox.files)
         self.processes = SyncProcesses(sandbox.processes)
         self.contexts = SyncContexts(sandbox.contexts)
+        self.browser = SyncBrowser(sandbox.browser)
 
     @classmethod
     def create(

@@ -42,6 +42,8 @@ class Plain:
 
     async def create(self, order: Order) -> LocalBox:
         template = order.template
+        if template.type.has_browser:
+            raise ConfigError("The process backend has no browser.", hint="Use another backend for it.")
         if order.mounts or template.network.hosts:
             raise ConfigError(
                 "The process backend has neither mounts nor a network policy: its code sees everything.",

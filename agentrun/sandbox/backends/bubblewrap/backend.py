@@ -7,6 +7,7 @@ import msgspec
 from agentrun.errors import SandboxUnavailable
 from agentrun.sandbox.backend import Order
 from agentrun.sandbox.backends.bubblewrap import cgroups, needs, pool
+from agentrun.sandbox.browser import program
 from agentrun.sandbox.local.box import LocalBox
 from agentrun.sandbox.proxy import Proxy
 
@@ -30,7 +31,8 @@ class Bubblewrap:
             _swept = True
             cgroups.sweep()
         template = order.template
-        guest, listener = await pool.obtain(template, order.mounts)
+        seen = program.mounts(template) if template.type.has_browser else ()
+        guest, listener = await pool.obtain(template, [*order.mounts, *seen])
         box = LocalBox(guest, template.limits)
         try:
             env = {**guest.env, **order.env}
