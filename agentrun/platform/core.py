@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _GONE_S = 60.0
+_BEGIN_S = 10.0
 _LOOK_S = 0.05
 
 
@@ -154,7 +155,10 @@ class Core:
         self._starting[version.id] = version
         try:
             await self.again()
-            await self.fleet.wait_ready(version.id, version.definition.health.start_timeout_s)
+            health = version.definition.health
+            # its instance has its time from when it exists, and says better what was wrong
+            wait_s = health.initial_delay_s + health.start_timeout_s + _BEGIN_S
+            await self.fleet.wait_ready(version.id, wait_s)
         except BaseException:
             self._starting.pop(version.id, None)
             self._launches.pop(version.id, None)

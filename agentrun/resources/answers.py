@@ -112,6 +112,7 @@ class InstanceInfo(msgspec.Struct, frozen=True, rename="camel"):
     pid: int | None = None
     enforced_by: str = ""
     reason: str = ""
+    start_ms: float | None = None  # until it answered
 
 
 class Concurrency(msgspec.Struct, frozen=True, rename="camel"):

@@ -129,6 +129,7 @@ def instance_info(instance: Instance) -> InstanceInfo:
         pid=instance.pid,
         enforced_by=instance.enforced_by,
         reason=instance.reason,
+        start_ms=round((instance.ready_at - instance.created_at) * 1000, 1) if instance.ready_at else None,
     )
 
 
