@@ -104,3 +104,9 @@ def stream() -> Iterator[Callable[..., httpx.Response]]:
     yield begin
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The loop that the daemon runs on."""
+    return "asyncio", {"use_uvloop": True}

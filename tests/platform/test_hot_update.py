@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
+
+from agentrun.platform.builds import pack
+from agentrun.resources import Definition, Deployment, Scale
 
 from .daemons import PATIENCE_S, Daemon
 
-STREAMS = 60
-WHOLE = "".join(f"{number} " for number in range(20))
+STREAMS = 200
+RATE = 200  # requests a second
+ROUNDS = 5
+
+# streams count until `/go`; everything else is answered at once with what the version's environment says
+PROGRAM = """
+import asyncio, os
+
+WORD = os.environ["WORD"].encode()
+go = asyncio.Event()
+HEAD = b"HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\ntransfer-encoding: chunked\\r\\n\\r\\n"
+
+
+async def stream(writer):
+    number = 0
+    writer.write(HEAD)
+    while not go.is_set():
+        text = b"%b-%d " % (WORD, number)
+        writer.write(b"%x\\r\\n%b\\r\\n" % (len(text), text))
+        number += 1
+        await asyncio.wait([waiting], timeout=0.25)
+    writer.write(b"3\\r\\nend\\r\\n0\\r\\n\\r\\n")
+
+
+async def serve(reader, writer):
+    while head := await reader.readline():
+        while await reader.readline() != b"\\r\\n":
+            pass
+        path = head.split()[1]
+        if path == b"/stream":
+            await stream(writer)
+            continue
+        if path == b"/go":
+            go.set()
+        writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-length: %d\\r\\n\\r\\n%b" % (len(WORD), WORD))
+    writer.close()
+
+
+async def main():
+    global waiting
+    waiting = asyncio.create_task(go.wait())
+    server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]), backlog=1000)
+    await server.serve_forever()
+
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -23,32 +74,63 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     one.close()
 
 
-async def test_changes_under_load_lose_nothing(daemon: Daemon, tmp_path: Path):
-    concurrency = {"concurrency": STREAMS * 4}
-    await asyncio.to_thread(daemon.deploy, tmp_path / "code", "one", **concurrency)
-    url = f"{daemon.url}/agent-runtimes/shop/invocations"
-    limits = httpx.Limits(max_connections=STREAMS + 8)
-    async with httpx.AsyncClient(timeout=PATIENCE_S, limits=limits) as http:
-        streams = [asyncio.create_task(http.get(f"{url}/slow")) for _ in range(STREAMS)]
-        seen: Counter[str] = Counter()
-        end = asyncio.Event()
-        asking = [asyncio.create_task(_ask_on(http, url, seen, end)) for _ in range(4)]
-        await asyncio.to_thread(daemon.deploy, tmp_path / "code", "two", **concurrency)
-        client = daemon.client
-        for version, weight in ((1, 0.0), (1, 0.5), (2, 0.5)):
-            await asyncio.to_thread(client.publish_endpoint, "shop", "canary", version=2, weight=weight)
-            await asyncio.to_thread(client.publish_endpoint, "shop", "production", version=version)
-        await asyncio.to_thread(client.publish_endpoint, "shop", "production", version=1)
-        after = await http.get(url)
-        end.set()
-        await asyncio.gather(*asking)
-        answers = await asyncio.gather(*streams)
-    assert after.text.split()[0] == "one", "a rollback holds for the next request"
-    assert Counter(answer.text for answer in answers) == {WHOLE: STREAMS}
-    assert set(seen) == {"one", "two"}, seen
+def deploy(daemon: Daemon, folder: Path, word: str) -> None:
+    """A version that differs from the others in its environment alone."""
+    folder.mkdir(exist_ok=True)
+    (folder / "app.py").write_text(PROGRAM, encoding="utf-8")
+    package = pack(folder)
+    daemon.client.put_package(package.digest, package.encode())
+    definition = Definition(
+        command=("python3", "app.py"),
+        package=package.digest,
+        language="python3.11",
+        variables={"WORD": word},
+        scale=Scale(max=1, concurrency=STREAMS * 2),
+    )
+    daemon.client.deploy(Deployment("shop", definition), lambda _: None)
 
 
-async def _ask_on(http: httpx.AsyncClient, url: str, seen: Counter[str], end: asyncio.Event) -> None:
-    while not end.is_set():
-        answer = await http.get(url)
-        seen[answer.text.split()[0] if answer.status_code == 200 else str(answer.status_code)] += 1
+@contextmanager
+def visitors(url: str) -> Iterator[dict[str, Any]]:
+    """A load in a process of its own; what came of it is known when the block has ended."""
+    found: dict[str, Any] = {}
+    command = [sys.executable, str(Path(__file__).with_name("visitors.py")), url, str(STREAMS), str(RATE)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield found
+        said, _ = process.communicate(timeout=PATIENCE_S)
+        found.update(json.loads(said))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def is_whole(said: str) -> bool:
+    """Whether all pieces of a stream of version one came, in their order, and its end."""
+    *pieces, last = said.split(" ")
+    return bool(pieces) and pieces == [f"one-{number}" for number in range(len(pieces))] and last == "end"
+
+
+@pytest.mark.timeout(180)
+def test_changes_under_load_lose_no_request_and_cut_no_stream(daemon: Daemon, tmp_path: Path):
+    deploy(daemon, tmp_path / "code", "one")
+    publish = daemon.client.publish_endpoint
+    with visitors(f"{daemon.url}/agent-runtimes/shop/invocations") as found:
+        for number in range(ROUNDS):
+            deploy(daemon, tmp_path / "code", f"two{number}")
+            new = number + 2
+            for version, weight in ((1, 0.0), (1, 0.5), (new, 0.5)):
+                publish("shop", "canary", version=new, weight=weight)
+                publish("shop", "production", version=version)
+            publish("shop", "canary", version=new, weight=0.0)
+            for version, word in ((1, "one"), (new, f"two{number}"), (1, "one")):
+                publish("shop", "production", version=version)
+                assert daemon.ask() == [word], (
+                    "it holds for the next request, with the version's own environment"
+                )
+    words = {"one", *(f"two{number}" for number in range(ROUNDS))}
+    assert set(found["answers"]) <= {f"200 {word}" for word in words}
+    assert sum(found["answers"].values()) >= RATE * found["seconds"] * 0.99 - RATE
+    assert Counter(map(is_whole, found["streams"])) == {True: STREAMS}, found["streams"][:3]
