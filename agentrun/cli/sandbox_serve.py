@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentrun import config
 from agentrun.cli import output
 from agentrun.utils import log
+
+if TYPE_CHECKING:
+    from agentrun.sandbox.service.process import Served
 
 
 def serve(
@@ -23,20 +27,63 @@ def serve(
         ),
     ] = None,
     most: Annotated[int, typer.Option(min=1, help="Sandboxes at the same time.")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="The address as one JSON object.")] = False,
+    control: Annotated[
+        bool, typer.Option("--control", help="Serve the original's control plane too, over HTTPS.")
+    ] = False,
+    control_port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.")] = 9101,
+    public: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A host that templates with the network mode PUBLIC may talk to; again for more, * for all.",
+            show_default="none",
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where templates and certificates are kept.", show_default="~/.agentrun/service"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The addresses as one JSON object.")] = False,
 ) -> None:
     """Serve sandboxes over HTTP, on the paths of the original's data plane."""
     # FastAPI takes half a second that no other command has to wait
     from agentrun.sandbox.service import process
 
-    keys = key if key is not None else (config.environment("AGENTRUN_API_KEYS") or "").split(",")
     log.configure("info")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # its starts and ends are said here
+    keys = key if key is not None else (config.environment("AGENTRUN_API_KEYS") or "").split(",")
+    wanted = process.Wanted(
+        host=host,
+        port=port,
+        control_port=control_port if control else None,
+        keys=[one.strip() for one in keys if one.strip()],
+        most=most,
+        folder=(folder or Path.home() / ".agentrun" / "service").absolute(),
+        public_hosts=public or [],
+    )
+    process.serve(wanted, _print_json if as_json else _print)
 
-    def ready(url: str) -> None:
-        if as_json:
-            output.data({"url": url})
-        else:
-            output.note(f"Sandboxes are served on {url}; {url}/openapi.json says how. Ctrl-C ends them all.")
 
-    process.serve(host, port, [one.strip() for one in keys if one.strip()], most, ready)
+def _print_json(served: Served) -> None:
+    output.data(
+        {
+            "url": served.url,
+            "control_url": served.control_url,
+            "authority": served.authority,
+            "bundle": served.bundle,
+        }
+    )
+
+
+def _print(served: Served) -> None:
+    output.note(
+        f"Sandboxes are served on {served.url}; {served.url}/openapi.json says how. Ctrl-C ends them all."
+    )
+    if served.control_url is not None:
+        output.note(
+            f"The control plane is on {served.control_url}. Programs trust it by {served.authority};\n"
+            "for the original's Python client:\n"
+            f"  export AGENTRUN_DATA_ENDPOINT={served.url}\n"
+            f"  export AGENTRUN_CONTROL_ENDPOINT={served.control_url}\n"
+            f"  export SSL_CERT_FILE={served.bundle}  # and all that is trusted without it\n"
+            "  export AGENTRUN_ACCESS_KEY_ID=any AGENTRUN_ACCESS_KEY_SECRET=KEY  # a key of --key"
+        )

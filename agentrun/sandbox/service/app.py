@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
 from agentrun.errors import AgentRunError
 from agentrun.sandbox.service import answers, contexts, files, ports, processes, sandboxes
+from agentrun.sandbox.service import control as control_plane
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Callers
 from agentrun.sandbox.service.door import Door
@@ -19,12 +20,19 @@ from agentrun.version import __version__
 
 
 def make(boxes: Boxes, keys: Sequence[str] = ()) -> ASGIApp:
-    """The app, whose end is the end of all its sandboxes."""
+    """The data plane, whose end is the end of all its sandboxes."""
     return Door(api(boxes, keys), anonymous=not keys)
 
 
+def control(boxes: Boxes, keys: Sequence[str], public_hosts: Sequence[str]) -> ASGIApp:
+    """The control plane, which is served beside the data plane."""
+    app = _app("AgentRun sandboxes: control plane", keys)
+    app.include_router(control_plane.routes(boxes, list(public_hosts)))
+    return Door(app, anonymous=not keys)
+
+
 def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
-    """The routes; /openapi.json describes them."""
+    """The routes of the data plane; /openapi.json describes them."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -33,8 +41,16 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
         finally:
             await boxes.close()
 
+    app = _app("AgentRun sandboxes", keys, lifespan)
+    for part in (sandboxes, contexts, files, processes, ports):
+        app.include_router(part.routes(boxes))
+    app.include_router(ports.of_custom(boxes))
+    return app
+
+
+def _app(title: str, keys: Sequence[str], lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     app = FastAPI(
-        title="AgentRun sandboxes",
+        title=title,
         version=__version__,
         lifespan=lifespan,
         exception_handlers={
@@ -48,7 +64,4 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
         redoc_url=None,
     )
     app.state.callers = Callers(keys)
-    for part in (sandboxes, contexts, files, processes, ports):
-        app.include_router(part.routes(boxes))
-    app.include_router(ports.of_custom(boxes))
     return app

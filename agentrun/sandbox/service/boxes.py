@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from agentrun.errors import Conflict, NotFound, RateLimited, Unavailable
-from agentrun.sandbox import registry
 from agentrun.sandbox.sandbox import Sandbox
+from agentrun.sandbox.service.templates import Templates
 from agentrun.sandbox.template import Template
 from agentrun.utils import tasks
 
@@ -35,7 +35,8 @@ class Held(msgspec.Struct):
 class Boxes:
     """They live on the loop that made them, and end with `close`. An owner is a name for a key, empty without keys."""
 
-    def __init__(self, *, most: int = _MOST) -> None:
+    def __init__(self, *, most: int = _MOST, templates: Templates | None = None) -> None:
+        self.templates = templates or Templates()
         self._most = most
         self._held: dict[tuple[str, str], Held] = {}
         self._running = 0  # with those that are being made
@@ -56,19 +57,17 @@ class Boxes:
         **changes: Any,
     ) -> Sandbox:
         """A running sandbox. `name` is what a template given whole is called; `id` is a second name for the sandbox."""
-        if isinstance(template, str) and template not in registry.names():
-            raise NotFound(
-                f'The sandbox template "{template}" does not exist.',
-                hint=f"There are: {', '.join(sorted(registry.names()))}.",
-            )
+        called = name or (template if isinstance(template, str) else "")
+        if isinstance(template, str):
+            made = self.templates.get(template, owner)
+            template = template if made.is_written else made.template
         with self._place(owner, id):
             box = await Sandbox.create(template, env=env, snapshot=snapshot, **changes)
             if self._closing:
                 await box.close()
                 raise _ending()
             now = time.time()
-            called = name or (template if isinstance(template, str) else box.id)
-            self._hold(Held(id or box.id, owner, called, box, now, now, metadata or {}))
+            self._hold(Held(id or box.id, owner, called or box.id, box, now, now, metadata or {}))
         return box
 
     def get(self, id: str, owner: str) -> Sandbox:

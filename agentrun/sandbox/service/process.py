@@ -3,48 +3,117 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
 import uvicorn
+from starlette.types import ASGIApp
 
 from agentrun.errors import ConfigError
 from agentrun.sandbox.service import app
 from agentrun.sandbox.service.boxes import Boxes
+from agentrun.sandbox.service.templates import Templates
+
+if TYPE_CHECKING:
+    from agentrun.sandbox.service.authority import Papers
 
 _GRACE_S = 5
 
 
-def serve(host: str, port: int, keys: Sequence[str], most: int, on_ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `on_ready` gets the address."""
-    if not keys and not _is_loopback(host):
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be served, to whom and where. `control_port` is None where no control plane is wanted."""
+
+    host: str
+    port: int
+    control_port: int | None
+    keys: Sequence[str]
+    most: int
+    folder: Path
+    public_hosts: Sequence[str] = ()
+
+
+class Served(msgspec.Struct, frozen=True):
+    """Where it is served now."""
+
+    url: str
+    control_url: str | None = None
+    authority: str | None = None
+    bundle: str | None = None
+
+
+def serve(wanted: Wanted, on_ready: Callable[[Served], None]) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    if not wanted.keys and not _is_loopback(wanted.host):
         raise ConfigError(
-            f"Refusing to listen on {host} without a key.",
+            f"Refusing to listen on {wanted.host} without a key.",
             hint="Give one with --key, or as AGENTRUN_API_KEYS; `openssl rand -hex 24` makes one.",
         )
-    with listen(host, port) as listener:
-        asyncio.run(_serve(listener, keys, most, on_ready))
+    boxes = Boxes(most=wanted.most, templates=Templates(wanted.folder / "templates"))
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(wanted.host, wanted.port))
+        servers = [(_server(app.make(boxes, wanted.keys)), listener)]
+        served = Served(_address(listener, "http"))
+        if wanted.control_port is not None:
+            control = stack.enter_context(_listen(wanted.host, wanted.control_port))
+            papers = _papers(wanted)
+            control_app = app.control(boxes, wanted.keys, wanted.public_hosts)
+            servers.append((_server(control_app, papers), control))
+            served = Served(served.url, _address(control, "https"), str(papers.authority), str(papers.bundle))
+        asyncio.run(_serve(servers, lambda: on_ready(served)))
 
 
-async def _serve(
-    listener: socket.socket, keys: Sequence[str], most: int, on_ready: Callable[[str], None]
-) -> None:
-    options = uvicorn.Config(
-        app.make(Boxes(most=most), keys),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        lifespan="on",
-        ws="websockets-sansio",
-        timeout_graceful_shutdown=_GRACE_S,
+class _Server(uvicorn.Server):
+    """One of several; signals are for all of them."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def _serve(servers: Sequence[tuple[_Server, socket.socket]], on_ready: Callable[[], None]) -> None:
+    def stop() -> None:
+        for server, _ in servers:
+            server.force_exit = server.should_exit  # asked a second time
+            server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    on_ready()  # the sockets listen already: who connects now is answered in a moment
+    await asyncio.gather(*(server.serve([listener]) for server, listener in servers))
+
+
+def _server(served: ASGIApp, papers: Papers | None = None) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            served,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="on",
+            ws="websockets-sansio",
+            timeout_graceful_shutdown=_GRACE_S,
+            ssl_certfile=papers and papers.certificate,
+            ssl_keyfile=papers and papers.key,
+        )
     )
-    on_ready(address(listener))
-    await uvicorn.Server(options).serve([listener])
 
 
-def listen(host: str, port: int) -> socket.socket:
+def _papers(wanted: Wanted) -> Papers:
+    # cryptography is there only where the extra is
+    from agentrun.sandbox.service import authority
+
+    name = socket.gethostname() if wanted.host in ("0.0.0.0", "::") else wanted.host
+    return authority.papers(wanted.folder / "authority" / name.replace(":", "_"), name)
+
+
+def _listen(host: str, port: int) -> socket.socket:
     """A listening socket; a port that is taken is said at once."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -52,11 +121,11 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise ConfigError(
             f"Cannot listen on {host}:{port}: {error.strerror or error}.",
-            hint="Another port: --port, where 0 takes a free one.",
+            hint="Another port: --port and --control-port, where 0 takes a free one.",
         ) from None
 
 
-def address(listener: socket.socket, scheme: str = "http") -> str:
+def _address(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 

@@ -15,7 +15,7 @@ from agentrun.sandbox.template import TemplateType
 
 
 class Create(BaseModel):
-    """Which sandbox is wanted. What mounts it asks for beyond these is refused by nobody, and had by nobody."""
+    """Which sandbox is wanted."""
 
     templateName: str = "python"
     sandboxIdleTimeoutSeconds: float | None = Field(
@@ -75,18 +75,7 @@ def routes(boxes: Boxes) -> APIRouter:
     @router.post("/sandboxes")
     async def create(wish: Create, owner: Owner, request: Request) -> SandboxAnswer:
         """Start a sandbox."""
-        changes: dict[str, Any] = {}
-        if wish.sandboxIdleTimeoutSeconds is not None:
-            changes["idle_timeout_s"] = wish.sandboxIdleTimeoutSeconds
-        box = await boxes.create(
-            wish.templateName,
-            owner=owner,
-            id=wish.sandboxId,
-            metadata=wish.metadata,
-            env=wish.environmentVariables,
-            **changes,
-        )
-        return _answer(boxes.held(box.id, owner), request)
+        return _answer(await start(boxes, wish, owner), request)
 
     @router.get("/sandboxes")
     async def list_sandboxes(owner: Owner) -> SandboxList:
@@ -119,6 +108,22 @@ def routes(boxes: Boxes) -> APIRouter:
         return Health(timestamp=iso(time.time()), uptime=round(time.time() - held.created_s, 3))
 
     return router
+
+
+async def start(boxes: Boxes, wish: Create, owner: str) -> Held:
+    """The sandbox that is wanted."""
+    changes: dict[str, Any] = {}
+    if wish.sandboxIdleTimeoutSeconds is not None:
+        changes["idle_timeout_s"] = wish.sandboxIdleTimeoutSeconds
+    box = await boxes.create(
+        wish.templateName,
+        owner=owner,
+        id=wish.sandboxId,
+        metadata=wish.metadata,
+        env=wish.environmentVariables,
+        **changes,
+    )
+    return boxes.held(box.id, owner)
 
 
 def view(held: Held) -> SandboxView:
