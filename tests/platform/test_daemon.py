@@ -28,7 +28,6 @@ from agentrun.errors import (
     Unauthorized,
     Unavailable,
 )
-from agentrun.platform.builds import pack
 from agentrun.platform.drivers.local import LocalDriver
 from agentrun.platform.home import home, is_held
 from agentrun.platform.store import open_store
@@ -310,33 +309,6 @@ def test_exec_is_written_down_and_told_what_is_wrong(start: Start, tmp_path: Pat
     assert daemon.client.audits()[0]["detail"] == "sh -c echo hi; exit 7"
     with pytest.raises(NotFound, match="no instance c-x"):
         run(daemon.client, "c-x")
-
-
-NODE = """
-require("http").createServer((request, response) => response.end(`node ${process.pid}`))
-  .listen(process.env.PORT, "127.0.0.1");
-"""
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
-def test_a_server_in_another_language_is_deployed_the_same_way(start: Start, tmp_path: Path):
-    daemon = start()
-    folder = tmp_path / "code"
-    folder.mkdir()
-    (folder / "server.js").write_text(NODE, encoding="utf-8")
-    package = pack(folder)
-    daemon.client.put_package(package.digest, package.encode())
-    program = Definition(command=("node", "server.js"), package=package.digest, language="nodejs20")
-    daemon.client.deploy(Deployment("shop", program), lambda _: None)
-    assert daemon.ask()[0] == "node"
-    assert daemon.client.get_package(package.digest) == package.encode()
-
-
-def test_a_folder_of_files_is_served_by_python_s_own_server(start: Start, tmp_path: Path):
-    daemon = start()
-    program = Definition(command=("sh", "-c", "echo hello > index.html; exec python3 -m http.server $PORT"))
-    daemon.client.deploy(Deployment("shop", program), lambda _: None)
-    assert daemon.ask() == ["hello"]
 
 
 def run(client: Client, instance: str, command: str = "true") -> tuple[bytes, int]:
