@@ -10,6 +10,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from agentrun.sandbox import gate, records
+from agentrun.utils.addresses import is_public
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ async def connect_publicly(host: str, port: int) -> Streams:
     except OSError as error:
         raise Refused("502 Bad Gateway", f"{host} cannot be looked up: {error.strerror}") from None
     addresses = [str(entry[4][0]) for entry in found]
-    public = [address for address in addresses if gate.is_public(address)]
+    public = [address for address in addresses if is_public(address)]
     if not public:
         raise Refused("403 Forbidden", f"{host} has no public address")
     for address in public:

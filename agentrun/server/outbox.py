@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from agentrun.errors import RequestError
 from agentrun.protocols import Notice
-from agentrun.tools.guard import is_public
+from agentrun.utils.addresses import is_public
 
 if TYPE_CHECKING:
     import httpx

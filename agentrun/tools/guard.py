@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from agentrun.errors import ToolFailed
+from agentrun.utils.addresses import is_public
 
 
 async def check(url: str) -> None:
@@ -23,9 +23,3 @@ async def check(url: str) -> None:
     for *_, address in found:
         if not is_public(str(address[0])):
             raise ToolFailed(f"{parts.hostname} is inside the network, where this tool may not go.")
-
-
-def is_public(address: str) -> bool:
-    known = ip_address(address.partition("%")[0])
-    mapped = getattr(known, "ipv4_mapped", None)
-    return (mapped or known).is_global and not known.is_multicast

@@ -18,7 +18,6 @@ from pydantic import BaseModel, Field
 from agentrun.errors import ConfigError, ToolFailed
 from agentrun.tools import names, toolset
 from agentrun.tools.functions import tool_of
-from agentrun.tools.guard import is_public
 
 pytestmark = pytest.mark.usefixtures("project")
 SERVER = Path(__file__).parent / "mcp_server.py"
@@ -247,24 +246,6 @@ def test_a_document_that_says_nowhere_is_refused(project: Path):
         pets(project)
     with pytest.raises(ConfigError, match="has no operation nothing. There are: get_pet"):
         pets(project, base_url="http://h", only=["nothing"])
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("8.8.8.8", True),
-        ("127.0.0.1", False),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("::1", False),
-        ("::ffff:10.0.0.1", False),
-        ("fe80::1%eth0", False),
-        ("2606:4700::1111", True),
-    ],
-)
-def test_which_addresses_are_public(address: str, public: bool):
-    assert is_public(address) is public
 
 
 # --- MCP
