@@ -54,8 +54,7 @@ def as_user(home: Path, *words: str) -> list[str]:
         *words,
     ]
     sources = [prefix, str(ROOT), sysconfig.get_path("purelib"), str(home)]
-    spec = json.dumps({"sources": sources, "uid": USER, "command": command})
-    return [sys.executable, "-I", "-S", stage.__file__, spec]
+    return stage.words(USER, sources, command)
 
 
 class Prober:

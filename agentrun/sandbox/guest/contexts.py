@@ -7,7 +7,7 @@ import signal
 import socket
 from collections.abc import Mapping
 
-from . import python, spawn
+from . import confine, python, spawn
 from .files import Refused
 from .wire import Closed, Wire
 
@@ -42,7 +42,7 @@ class Contexts:
     def prepare(self) -> None:
         """Have the process of a Python context wait for who asks for one."""
         here, there = socket.socketpair()
-        pid = os.fork()
+        pid = confine.fork()
         if pid:
             there.close()
             self._pids.add(pid)
@@ -90,7 +90,7 @@ class Contexts:
     def _fork(self, cwd: str, env: Mapping[str, str], descriptors: list[int]) -> int:
         if (pid := self._awake(cwd, env, descriptors)) is not None:
             return pid
-        pid = os.fork()
+        pid = confine.fork()
         if pid:
             return pid
         try:

@@ -6,7 +6,8 @@ import base64
 import json
 import sys
 from collections.abc import Callable
-from typing import Any, cast
+
+from .hints import Any
 
 _METHODS = {
     "text/html": "_repr_html_",
@@ -30,9 +31,9 @@ def bundle(value: Any) -> dict[str, Any]:
         value.__dict__["_agentrun_shown"] = True
     else:
         shown = {mime: found for mime, name in _METHODS.items() if (found := _ask(value, name)) is not None}
-        many = _ask(value, "_repr_mimebundle_")
+        many: Any = _ask(value, "_repr_mimebundle_")
         if isinstance(many, dict):
-            shown |= cast("dict[str, Any]", many)
+            shown |= many
     shown["text/plain"] = _text(value)
     return {clean(str(mime)): _carried(inner) for mime, inner in shown.items()}
 
@@ -40,12 +41,13 @@ def bundle(value: Any) -> dict[str, Any]:
 def _ask(value: Any, name: str) -> Any:
     if isinstance(value, type):
         return None
+    found: Any
     try:
         method = getattr(value, name, None)
         found = method() if callable(method) else None
     except Exception:
         return None
-    return cast("Any", found[0] if isinstance(found, tuple) and found else found)
+    return found[0] if isinstance(found, tuple) and found else found  # pyright: ignore[reportUnknownVariableType]
 
 
 def _text(value: Any) -> str:

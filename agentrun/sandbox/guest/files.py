@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Any
+
+from .hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import tarfile

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any
+
+from .hints import Any
 
 libc = ctypes.CDLL(None, use_errno=True)
 prctl = libc.prctl

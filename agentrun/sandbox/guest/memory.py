@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Any
+
+from .hints import Any
 
 _INTERVAL_S = 0.2
 _FOLDERS = ("/home/user", "/tmp", "/dev/shm")

@@ -8,9 +8,9 @@ import shutil
 import signal
 import socket
 import sys
-from typing import Any
 
 from . import serve
+from .hints import Any
 from .libc import call, prctl
 from .spawn import below
 from .wire import Wire

@@ -13,9 +13,9 @@ import sys
 import traceback
 import types
 from collections.abc import Coroutine, Mapping
-from typing import Any
 
 from . import confine, display, shorthand
+from .hints import Any
 from .wire import LARGEST, Closed, Wire
 
 _ASYNC = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import struct
+from functools import cache
 
 from .libc import call, prctl
 from .syscalls import ALLOWED, ARM64, CHECKED, CHROOT, CLONE3, LAST_KNOWN, UNSHARE, X86_64
@@ -13,7 +14,7 @@ from .syscalls import ALLOWED, ARM64, CHECKED, CHROOT, CLONE3, LAST_KNOWN, UNSHA
 _ARCHITECTURES = {"x86_64": (X86_64, 0xC000003E), "aarch64": (ARM64, 0xC00000B7)}
 
 _LOAD, _RETURN = 0x20, 0x06
-_EQUAL, _ABOVE, _AT_LEAST, _HAS_BITS = 0x15, 0x25, 0x35, 0x45
+_EQUAL, _AT_LEAST, _HAS_BITS = 0x15, 0x35, 0x45
 _NUMBER, _ARCH = 0, 4
 _ARGUMENTS = (16, 24)  # the low halves of the first two
 
@@ -53,27 +54,40 @@ def program(machine: str, nested: bool = False) -> bytes:
         lines += [_op(_EQUAL, CHROOT[column], 0, 1), _allow()]
     # its flags are behind a pointer, where no filter can look; libc takes clone instead
     lines += [_op(_EQUAL, CLONE3[column], 0, 1), _fail(errno.ENOSYS)]
-    for first, last in _ranges(column):
-        lines += [_op(_AT_LEAST, first, 1, 0), _fail(errno.EPERM), _op(_ABOVE, last, 1, 0), _allow()]
-    lines += [_op(_ABOVE, LAST_KNOWN, 1, 0), _fail(errno.EPERM), _fail(errno.ENOSYS)]
-    return b"".join(lines)
+    return b"".join([*lines, *_search(_sections(column))])
 
 
-def load(nested: bool = False) -> None:
+@cache
+def prepared(nested: bool) -> bytes:
+    """The filter for this machine. A warm parent makes it once for all of its sandboxes."""
+    return program(os.uname().machine, nested)
+
+
+def load(nested: bool) -> None:
     """Filter this process from here on; it cannot be undone. Needs no_new_privs."""
-    code = program(os.uname().machine, nested)
+    code = prepared(nested)
     filter = _Program(len(code) // 8, code)
     call(prctl, _SET_SECCOMP, _MODE_FILTER, ctypes.byref(filter), 0, 0)
 
 
-def _ranges(column: int) -> list[tuple[int, int]]:
-    ranges: list[tuple[int, int]] = []
-    for number in sorted(number for numbers in ALLOWED.values() if (number := numbers[column]) is not None):
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1] = (ranges[-1][0], number)
-        else:
-            ranges.append((number, number))
-    return ranges
+def _sections(column: int) -> list[tuple[int, bytes]]:
+    """The first number of each run of calls that are answered alike, and the answer."""
+    allowed = {number for numbers in ALLOWED.values() if (number := numbers[column]) is not None}
+    sections: list[tuple[int, bytes]] = []
+    for number in range(LAST_KNOWN + 1):
+        answer = _allow() if number in allowed else _fail(errno.EPERM)
+        if not sections or sections[-1][1] != answer:
+            sections.append((number, answer))
+    return [*sections, (LAST_KNOWN + 1, _fail(errno.ENOSYS))]
+
+
+def _search(sections: list[tuple[int, bytes]]) -> list[bytes]:
+    """By halves: when a filter is loaded the kernel asks it about every call there is."""
+    if len(sections) == 1:
+        return [sections[0][1]]
+    middle = len(sections) // 2
+    below, above = _search(sections[:middle]), _search(sections[middle:])
+    return [_op(_AT_LEAST, sections[middle][0], len(below), 0), *below, *above]
 
 
 def _checked(name: str, column: int, body: list[bytes]) -> list[bytes]:

@@ -8,10 +8,10 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
 
 from . import confine, files, ports, spawn, watch
 from .contexts import Contexts
+from .hints import Any
 from .memory import Memory
 from .pump import Pump
 from .wire import Closed, Wire

@@ -6,10 +6,10 @@ import fcntl
 import os
 import signal
 import struct
-import subprocess
 import termios
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from .hints import Any
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -25,6 +25,8 @@ def start(
     terminal: bool = False,
 ) -> int:
     """Start a program in a session of its own; gives its number. The caller reaps it."""
+    import subprocess  # a warm parent has loaded it; one that starts cold does not wait for it
+
     words = [_SHELL, "-c", argv] if isinstance(argv, str) else list(argv)
     child = subprocess.Popen(
         words,

@@ -7,7 +7,8 @@ import os
 import socket
 import struct
 from collections import deque
-from typing import Any
+
+from .hints import Any
 
 LARGEST = 16 << 20
 _LENGTH = struct.Struct("<I")

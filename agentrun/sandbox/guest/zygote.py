@@ -8,9 +8,10 @@ import os
 import signal
 import socket
 import sys
-from typing import Any
+from importlib import machinery
 
-from . import confine, serve
+from . import confine, seccomp, serve
+from .hints import Any
 from .wire import Closed, Wire
 
 
@@ -22,7 +23,9 @@ def main(number: int, packages: list[str], preload: list[str], flat: bool) -> No
     confine.end_with_parent()
     confine.name_process("zygote")
     wire = Wire(socket.socket(fileno=number))
-    sys.path[:] = [*_standard_library(), *packages, *_own_packages()]
+    sys.path[:] = [*_standard_library(), *packages, _own_packages()]
+    _expect(_own_packages())
+    seccomp.prepared(False)
     signal.signal(signal.SIGCHLD, _reap)
     try:
         for name in preload:
@@ -33,17 +36,18 @@ def main(number: int, packages: list[str], preload: list[str], flat: bool) -> No
     if len(os.listdir("/proc/self/task")) > 1:
         wire.send({"event": "failed", "what": "a preloaded module has started a thread"})
         return
-    gc.collect()
+    if preload:
+        gc.collect()
     gc.freeze()
     wire.send({"event": "ready"})
     try:
         while True:
-            frame = wire.receive()
+            wanted = wire.receive()
+            (descriptor,) = wire.descriptors(1)
             if flat:
-                end = socket.socket(fileno=wire.descriptors(1)[0])
-                _be_first(end, frame["limits"], frame["writable"], frame["listen"], furnished=True)
+                _be_first(socket.socket(fileno=descriptor), wanted, furnished=True)
                 return
-            _spawn(wire, frame["limits"], frame["writable"], frame["listen"])
+            _spawn(descriptor, wanted)
     except Closed:
         return
 
@@ -52,14 +56,23 @@ def _standard_library() -> list[str]:
     return [path for path in sys.path if path and "site-packages" not in path]
 
 
-def _own_packages() -> list[str]:
+def _own_packages() -> str:
     """Where `pip install --user` puts packages."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    return [f"{confine.HOME}/.local/lib/{version}/site-packages"]
+    return f"{confine.HOME}/.local/lib/{version}/site-packages"
 
 
-def _spawn(wire: Wire, limits: dict[str, Any], writable: list[str], listen: bool) -> None:
-    (descriptor,) = wire.descriptors(1)
+def _expect(folder: str) -> None:
+    """Let imports find what comes into a folder that is not there yet; else it would be passed over for good."""
+    kinds = (
+        (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
+        (machinery.SourceFileLoader, machinery.SOURCE_SUFFIXES),
+        (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
+    )
+    sys.path_importer_cache[folder] = machinery.FileFinder(folder, *kinds)
+
+
+def _spawn(descriptor: int, wanted: dict[str, Any]) -> None:
     try:
         pid = confine.clone()
     except OSError as error:
@@ -70,33 +83,47 @@ def _spawn(wire: Wire, limits: dict[str, Any], writable: list[str], listen: bool
         os.close(descriptor)
         return
     try:
-        _be_first(socket.socket(fileno=descriptor), limits, writable, listen)
+        _be_first(socket.socket(fileno=descriptor), wanted)
     finally:
         os._exit(1)
 
 
-def _be_first(
-    end: socket.socket, limits: dict[str, Any], writable: list[str], listen: bool, furnished: bool = False
-) -> None:
+def _be_first(end: socket.socket, wanted: dict[str, Any], furnished: bool = False) -> None:
     """The life of a sandbox's first process."""
     _close_all_but(end.fileno())
     wire = Wire(end)
     descriptors: list[int] = []
     try:
         if not furnished:
-            confine.furnish(limits)
-        if listen:
+            confine.furnish(wanted["limits"])
+        if wanted["listen"]:
             descriptors.append(_listener())
-        os.makedirs(_own_packages()[0], exist_ok=True)
-        holds = confine.lock(limits, writable)
+        joined = _join(wire, wanted["groups"])
+        holds = confine.lock(wanted["limits"], wanted["writable"])
     except OSError as error:
         wire.send({"event": "failed", "what": str(error), "refused": isinstance(error, PermissionError)})
         return
-    importlib.invalidate_caches()
-    wire.send({"event": "ready", **holds}, descriptors)
+    wire.send({"event": "ready", "joined": joined, **holds}, descriptors)
     for descriptor in descriptors:
         os.close(descriptor)
-    serve.run(end, confine.HOME, limits, alone=True)
+    serve.run(end, confine.HOME, wanted["limits"], alone=True)
+
+
+def _join(wire: Wire, groups: int) -> bool:
+    """Go into the control groups whose files come now; to have it done by others makes them wait for every processor."""
+    if not groups:
+        return True
+    wire.receive()
+    files = wire.descriptors(groups)
+    try:
+        for file in files:
+            os.write(file, b"0")
+    except OSError:
+        return False
+    finally:
+        for file in files:
+            os.close(file)
+    return True
 
 
 def _listener() -> int:

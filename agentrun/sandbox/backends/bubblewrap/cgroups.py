@@ -46,7 +46,22 @@ class Group:
     def bounds(self) -> set[str]:
         return {controller for hierarchy, _ in self._made for controller in hierarchy.controllers}
 
+    def doors(self) -> list[int]:
+        """Files by which a process takes itself in: whoever writes 0 to all of them is in the group."""
+        opened: list[int] = []
+        try:
+            for hierarchy, path in self._made:
+                # a thread that moves itself waits for nobody, which only the first version has
+                name = "tasks" if hierarchy.version == 1 else "cgroup.procs"
+                opened.append(os.open(path / name, os.O_WRONLY))
+        except OSError:
+            for one in opened:
+                os.close(one)
+            raise
+        return opened
+
     def add(self, pid: int) -> None:
+        """Take in a process that could not take itself in."""
         for _, path in self._made:
             (path / "cgroup.procs").write_text(str(pid), "ascii")
 

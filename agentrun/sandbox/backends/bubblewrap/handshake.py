@@ -22,6 +22,7 @@ class Said(msgspec.Struct, frozen=True):
     event: str
     what: str = ""
     landlock: int = 0
+    joined: bool = False  # its control groups
     refused: bool = False
 
 

@@ -113,7 +113,7 @@ async def _spawn(key: bytes, template: Template, mounts: Sequence[Mount]) -> Mad
 
 async def _alone(template: Template, mounts: Sequence[Mount]) -> Made:
     """One whose parent has no other children."""
-    zygote = await Zygote.start(template, mounts, _flat)
+    zygote = await Zygote.start(template, mounts, alone=True, flat=_flat)
     try:
         return await zygote.spawn(template.limits, bool(template.network.hosts))
     except NoNesting:

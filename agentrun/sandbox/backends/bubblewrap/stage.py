@@ -7,7 +7,6 @@ sources are mounted in a namespace of this process alone, and bwrap is started t
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import sys
 
@@ -15,8 +14,12 @@ PLACE = "/tmp"
 _NEW_NS, _BIND, _REC, _PRIVATE, _NOSUID = 0x20000, 4096, 16384, 1 << 18, 2
 
 
-def main(spec: str) -> None:
-    wanted = json.loads(spec)
+def words(uid: int, sources: list[str], command: list[str]) -> list[str]:
+    """What to start, so that `command` is started by this user, with the sources at `PLACE/0`, `PLACE/1` and on."""
+    return [sys.executable, "-I", "-S", __file__, str(uid), *sources, "--", *command]
+
+
+def main(uid: int, sources: list[str], command: list[str]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
 
     def call(what: str, result: int) -> None:
@@ -32,23 +35,24 @@ def main(spec: str) -> None:
     call("unshare", libc.unshare(_NEW_NS))
     mount("none", "/", "", _REC | _PRIVATE, "")
     # opened first, for some may be where the staging place will be
-    sources = [os.open(source, os.O_PATH) for source in wanted["sources"]]
+    opened = [os.open(source, os.O_PATH) for source in sources]
     mount("tmpfs", PLACE, "tmpfs", _NOSUID, "mode=0755,size=1m")
-    for number, source in enumerate(f"/proc/self/fd/{opened}" for opened in sources):
+    for number, source in enumerate(f"/proc/self/fd/{one}" for one in opened):
         target = f"{PLACE}/{number}"
         if os.path.isdir(source):
             os.mkdir(target)
         else:
             os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
         mount(source, target, "", _BIND | _REC, "")
-    for opened in sources:
-        os.close(opened)
+    for one in opened:
+        os.close(one)
     os.chdir("/")
     os.setgroups([])
-    os.setresgid(wanted["uid"], wanted["uid"], wanted["uid"])
-    os.setresuid(wanted["uid"], wanted["uid"], wanted["uid"])
-    os.execve(wanted["command"][0], wanted["command"], {})
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    os.execve(command[0], command, {})
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    end = sys.argv.index("--")
+    main(int(sys.argv[1]), sys.argv[2:end], sys.argv[end + 1 :])

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from agentrun.sandbox.backends.bubblewrap.cgroups import Group, hierarchies
 from agentrun.sandbox.backends.bubblewrap.handshake import Said, first_word, listener_of, tell_pid
 from agentrun.sandbox.backends.bubblewrap.world import Interpreter, World
 from agentrun.sandbox.local.box import Guest
-from agentrun.sandbox.local.channel import Channel
+from agentrun.sandbox.local.channel import Channel, frame
 from agentrun.sandbox.template import Limits, Template, TemplateType
 from agentrun.sandbox.values import HOME, Isolation
 from agentrun.utils import portal
@@ -36,6 +35,7 @@ _BOOT_S = 60.0
 _SPAWN_S = 20.0
 _FIRST_RESERVED_UID, _RESERVED = 200_000, 100_000
 _NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup-try")
+_FOR_MOST = ("subprocess", "typing")  # what many sandboxes need is loaded once for all of them
 _WITH_BROWSER = (TemplateType.BROWSER, TemplateType.AIO)
 _START = (
     "import importlib.util as u, sys;"
@@ -67,13 +67,15 @@ class Zygote:
         self._ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def start(cls, template: Template, mounts: Sequence[Mount], flat: bool = False) -> Zygote:
-        """`flat`: for one sandbox, which bwrap furnishes itself."""
+    async def start(
+        cls, template: Template, mounts: Sequence[Mount], *, alone: bool = False, flat: bool = False
+    ) -> Zygote:
+        """`alone`: for one sandbox. `flat`: for one as well, which bwrap furnishes itself."""
         python = await interpreters.of(template)
         await asyncio.to_thread(_compile_guest)
         zygote = cls(
             _world(python, mounts),
-            template.preload,
+            template.preload if alone or flat else [*_FOR_MOST, *template.preload],
             template.type in _WITH_BROWSER,
             template.limits if flat else None,
         )
@@ -121,8 +123,7 @@ class Zygote:
             program = staged[home] + program.removeprefix(home)
         command = [program, "--args", str(options), "--", *inside]
         if as_root:
-            spec = {"sources": sources, "uid": _reserved_uid(), "command": command}
-            command = [sys.executable, "-I", "-S", stage.__file__, _json(spec)]
+            command = stage.words(_reserved_uid(), sources, command)
         try:
             return subprocess.Popen(
                 command,
@@ -172,17 +173,20 @@ class Zygote:
                     "limits": {**_limits(limits), "nested": self._nested},
                     "writable": writable,
                     "listen": listen,
+                    "groups": len(hierarchies()),
                     "descriptors": 1,
                 },
                 [theirs.detach()],
             )
             group = Group(limits)  # while it is being set up
+            _let_in(ours, group)
             pid, said, descriptors = await asyncio.wait_for(first_word(ours), _SPAWN_S)
             if said.event != "ready":
                 refused = NoNesting if said.refused else SandboxUnavailable
                 raise refused(f"The sandbox could not be set up: {said.what}.")
             listener = listener_of(descriptors) if listen else None
-            group.add(pid)
+            if not said.joined:
+                group.add(pid)
             pidfd = os.pidfd_open(pid)
         except BaseException as error:
             ours.close()
@@ -246,6 +250,19 @@ def _options(seen: World, staged: dict[str, str], files: dict[str, int], flat: L
         words += ["--setenv", name, value]
     room = None if flat is None else flat.disk_mb << 20
     return words + world.arguments(seen, lambda source: staged.get(source, source), files, room)
+
+
+def _let_in(end: socket.socket, group: Group) -> None:
+    """The first that a new sandbox hears: the files of its control groups."""
+    doors = group.doors()
+    try:
+        if doors:
+            socket.send_fds(end, [frame({"do": "join"})], doors)
+    except BrokenPipeError:  # it has ended already; its first word says why
+        return
+    finally:
+        for door in doors:
+            os.close(door)
 
 
 def _world(python: Interpreter, mounts: Sequence[Mount]) -> World:
