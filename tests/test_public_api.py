@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-# Each costs a tenth of a second or more, and a server can be started without it.
+# Each costs 20 ms or much more, and a server can be started without it.
 HEAVY = {
     "agents",
     "agentscope",
     "anthropic",
     "crewai",
     "google.adk",
+    "httpx",
     "langchain",
     "langchain_core",
     "langchain_openai",
@@ -24,6 +25,7 @@ HEAVY = {
     "pydantic_ai",
     "rich",
     "typer",
+    "yaml",
 }
 
 
