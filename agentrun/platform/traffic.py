@@ -88,6 +88,7 @@ class Table(msgspec.Struct, frozen=True):
     endpoints: Mapping[Address, Route] = {}
     versions: Mapping[tuple[str, int], Route] = {}
     runtimes: Mapping[str, Route] = {}
+    internal: frozenset[tuple[str, int]] = frozenset()  # versions that only callers of this machine reach
 
 
 class Routes:
@@ -111,12 +112,18 @@ class Routes:
         """The route of a runtime's address, which is that of the endpoint that owns its traffic."""
         return self._table.runtimes.get(runtime)
 
+    def is_internal(self, runtime: str, number: int) -> bool:
+        """Whether a version is for callers of this machine, and those that are trusted."""
+        return (runtime, number) in self._table.internal
+
 
 def table(endpoints: Iterable[Endpoint], versions: Iterable[Version], rollouts: Iterable[Rollout]) -> Table:
     """The routes for what the store holds."""
-    numbers: dict[str, set[int]] = {}
+    numbers, internal = dict[str, set[int]](), set[tuple[str, int]]()
     for version in versions:
         numbers.setdefault(version.runtime, set()).add(version.number)
+        if version.definition.internal:
+            internal.add((version.runtime, version.number))
     grouped: dict[str, list[Endpoint]] = {}
     for endpoint in endpoints:
         grouped.setdefault(endpoint.runtime, []).append(endpoint)
@@ -135,7 +142,7 @@ def table(endpoints: Iterable[Endpoint], versions: Iterable[Version], rollouts: 
         for runtime, known in numbers.items()
         for number in known
     }
-    return Table(by_endpoint, by_version, by_runtime)
+    return Table(by_endpoint, by_version, by_runtime, frozenset(internal))
 
 
 def owner_of(endpoints: Iterable[Endpoint]) -> Endpoint | None:

@@ -99,6 +99,10 @@ class VersionInfo(msgspec.Struct, frozen=True, rename="camel"):
     published: bool
     url: str
     traffic: str = ""
+    requests: int = 0  # of the last minute
+    errors: int = 0
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
 
 
 class InstanceInfo(msgspec.Struct, frozen=True, rename="camel"):
@@ -113,6 +117,8 @@ class InstanceInfo(msgspec.Struct, frozen=True, rename="camel"):
     enforced_by: str = ""
     reason: str = ""
     start_ms: float | None = None  # until it answered
+    cpu: float = 0.0  # shares of what it may use
+    memory: float = 0.0
 
 
 class Concurrency(msgspec.Struct, frozen=True, rename="camel"):

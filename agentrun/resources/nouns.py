@@ -80,6 +80,7 @@ class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     secrets: tuple[SecretRef, ...] = ()
     bot_id: str | None = None
     driver: str = "local"
+    internal: bool = False  # for callers of this machine, and those that are trusted
     labels: dict[str, str] = {}  # what tools note about it; the platform makes nothing of them
 
 
@@ -210,6 +211,8 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     in_flight: int = 0
     reason: str = ""  # why it is not well
     enforced_by: str = ""  # what holds its limits: cgroup or rlimit
+    cpu: float = 0.0  # shares of what it may use
+    memory: float = 0.0
 
 
 class Key(msgspec.Struct, frozen=True, omit_defaults=True):

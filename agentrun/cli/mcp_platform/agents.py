@@ -26,7 +26,7 @@ from agentrun.cli.mcp_platform.session import Session
 from agentrun.cli.tool_server import Say
 from agentrun.client import AsyncClient
 from agentrun.errors import Conflict, NotFound, RequestError
-from agentrun.platform.builds import pack
+from agentrun.platform.builds import Package, pack
 from agentrun.resources import RuntimeInfo
 
 _WRITE = "/v1/aibot/bots/{}/send-message"
@@ -110,7 +110,8 @@ async def _code(session: Session, asked: ManageAgents) -> AsyncGenerator[Path]:
     with TemporaryDirectory(prefix="agentrun-zip-") as folder:
         file = Path(folder) / "code.zip"
         file.write_bytes(data)
-        package = await asyncio.to_thread(pack, file)
+        # a zip may name files outside of it; a package that has travelled may not
+        package = Package.decode((await asyncio.to_thread(pack, file)).encode())
         await asyncio.to_thread(projects.unpack, package, Path(folder) / "code")
         yield Path(folder) / "code"
 

@@ -24,6 +24,11 @@ ENTRIES = tuple(
 )
 _FRAMEWORK = "@cloudbase/functions-framework"
 _BOT_FRAMEWORK = "@cloudbase/aiagent-framework"
+# The folder of the code is not written to; and what a request's headers hold is not for a file.
+_FRAMEWORK_SETTINGS = (
+    'export LOG_DIRNAME="${LOG_DIRNAME:-${AGENTRUN_DATA:-.}/logs}" '
+    'LOG_EVENT_CONTEXT="${LOG_EVENT_CONTEXT:-false}"; '
+)
 # what CloudBase gives a service that asks for nothing
 _SMALL = Definition((), limits=Limits(0.5, 1024), scale=Scale(min=0, max=5), port=FUNCTION_PORT)
 
@@ -123,16 +128,16 @@ def _start_of(folder: Path) -> tuple[str, ...]:
     package = _package(folder)
     scripts = cast("dict[str, Any]", package.get("scripts") or {})
     script = scripts.get("start") or scripts.get("dev")
-    if isinstance(script, str):
-        return _script(script)
     wanted = cast("dict[str, Any]", package.get("dependencies") or {})
+    if isinstance(script, str):
+        return _script(script, of_framework=_FRAMEWORK in wanted)
     if _BOT_FRAMEWORK in wanted and _FRAMEWORK not in wanted:
         raise ConfigError(
             f"{_BOT_FRAMEWORK} cannot be had from the registry any more.",
             hint="Make the bot anew with action createAgent; it answers on the same routes.",
         )
     if _FRAMEWORK in wanted or (folder / "cloudbase-functions.json").is_file():
-        return _script("tcb-ff")
+        return _script("tcb-ff", of_framework=True)
     for entry in ENTRIES:
         if (folder / entry).is_file():
             return ("python3" if entry.endswith(".py") else "node", entry)
@@ -153,9 +158,10 @@ def _package(folder: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
-def _script(script: str) -> tuple[str, ...]:
+def _script(script: str, *, of_framework: bool) -> tuple[str, ...]:
     """A script of package.json, with the programs of its packages in reach."""
     words = shlex.split(script)
-    if words[:1] == ["node"] and shell.is_plain(script):
+    if words[:1] == ["node"] and shell.is_plain(script) and not of_framework:
         return tuple(words)
-    return ("sh", "-c", f'PATH="$PWD/node_modules/.bin:$PATH"; {shell.become(script)}')
+    settings = _FRAMEWORK_SETTINGS if of_framework else ""
+    return ("sh", "-c", f'{settings}PATH="$PWD/node_modules/.bin:$PATH"; {shell.become(script)}')

@@ -113,11 +113,24 @@ async def _detail(session: Session, platform: AsyncClient, name: str, *, reveal:
         "Endpoints": [
             {"Name": each.name, "Url": each.url, "Traffic": each.traffic} for each in info.endpoints
         ],
+        "Metrics": [_metrics(name, version) for version in await platform.versions(name)],
         "Instances": [msgspec.to_builtins(each) for each in await platform.instances(name)],
         "Conditions": [msgspec.to_builtins(each) for each in info.conditions],
     }
     said = f"{name} is at {info.url}." if info.status == "READY" else f"{name} is not well: see Conditions."
     return Answer({"service": service, "latestDeploy": records[0]}, said)
+
+
+def _metrics(name: str, version: VersionInfo) -> dict[str, Any]:
+    """How a version answered in the last minute. What its instances use stands with them."""
+    return {
+        "RunId": f"{name}@{version.version}",
+        "Requests": version.requests,
+        "QPS": round(version.requests / 60, 3),
+        "ErrorRate": round(version.errors / version.requests, 4) if version.requests else 0.0,
+        "ResponseMsP50": version.p50_ms,
+        "ResponseMsP95": version.p95_ms,
+    }
 
 
 async def definition_of(platform: AsyncClient, name: str) -> Definition:

@@ -30,8 +30,9 @@ def applied(definition: Definition, config: ServerConfig) -> Definition:
         health = msgspec.structs.replace(changed.health, initial_delay_s=config.initial_delay_seconds)
         changed = msgspec.structs.replace(changed, health=health)
     if config.open_access_types is not None:
-        labels = {**changed.labels, ACCESS: ",".join(config.open_access_types)}
-        changed = msgspec.structs.replace(changed, labels=labels)
+        types = config.open_access_types
+        labels = {**changed.labels, ACCESS: ",".join(types)}
+        changed = msgspec.structs.replace(changed, labels=labels, internal="PUBLIC" not in types)
     return changed
 
 

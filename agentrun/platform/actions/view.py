@@ -108,6 +108,7 @@ def version_info(core: Core, version: Version) -> VersionInfo:
     """A version and its part of the runtime's traffic."""
     route = core.routes.of_runtime(version.runtime)
     share = next((each for each in route.shares if each.version == version.number), None) if route else None
+    figures = core.fleet.figures(version.id)
     return VersionInfo(
         version=str(version.number),
         description=version.description,
@@ -116,6 +117,10 @@ def version_info(core: Core, version: Version) -> VersionInfo:
         published=version.published_at is not None,
         url=f"{core.places.url()}/agent-runtimes/{version.runtime}/versions/{version.number}/invocations",
         traffic=f"{share.weight:.0%}" if share else "0%",
+        requests=figures.requests,
+        errors=figures.errors,
+        p50_ms=figures.p50_ms,
+        p95_ms=figures.p95_ms,
     )
 
 
@@ -129,6 +134,8 @@ def instance_info(instance: Instance) -> InstanceInfo:
         pid=instance.pid,
         enforced_by=instance.enforced_by,
         reason=instance.reason,
+        cpu=round(instance.cpu, 3),
+        memory=round(instance.memory, 3),
         start_ms=round((instance.ready_at - instance.created_at) * 1000, 1) if instance.ready_at else None,
     )
 

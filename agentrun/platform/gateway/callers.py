@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import NamedTuple, TypeAlias
+
+from agentrun.errors import PermissionDenied
 
 
 class Caller(NamedTuple):
@@ -22,6 +25,15 @@ Admit: TypeAlias = "Callable[[str | None, str], Caller]"
 def anyone(_key: str | None, _runtime: str) -> Caller:
     """For an address that only this machine reaches."""
     return Caller()
+
+
+def refuse_strangers(runtime: str, caller: Caller, peer: str) -> None:
+    """What is internal is for callers of this machine, and for those that are trusted."""
+    if not caller.trusted and not ip_address(peer or "127.0.0.1").is_loopback:
+        raise PermissionDenied(
+            f"{runtime} is not open to callers of other machines.",
+            hint="Call it from the platform's own machine, or with a trusted key.",
+        )
 
 
 def sent_key(headers: Mapping[str, str]) -> tuple[str | None, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agentrun.errors import AgentRunError, RequestError, TooLarge, TooSlow
 from agentrun.platform.gateway import addresses, refusals
 from agentrun.platform.gateway.bodies import BadBody, Body, ChunkedBody
-from agentrun.platform.gateway.callers import sent_key
+from agentrun.platform.gateway.callers import refuse_strangers, sent_key
 from agentrun.platform.gateway.heads import OF_USERS, Answer, Request, read_answer, to_client, to_instance
 from agentrun.platform.logs.record import Record
 from agentrun.platform.traffic import choose
@@ -146,7 +146,7 @@ class Exchange:
 
     def _aim(self) -> None:
         request, record, gateway = self._request, self.record, self.inbound.gateway
-        place = addresses.find(gateway.routes, request.target)
+        place = addresses.find(gateway.routes, request.target, request.headers)
         record.runtime, record.endpoint = place.route.runtime, place.route.endpoint
         record.path = place.target.partition("?")[0]
         key, found_in = sent_key(request.headers)
@@ -161,6 +161,8 @@ class Exchange:
         record.version = choose(
             place.route, key=self.session or record.request, headers=headers, query=request.query
         )
+        if gateway.routes.is_internal(record.runtime, record.version):
+            refuse_strangers(record.runtime, caller, self.inbound.peer)
         self._head = to_instance(
             request,
             place.target,

@@ -61,4 +61,6 @@ class Live:
             in_flight=self.in_flight,
             reason=self.reason,
             enforced_by=self.enforced_by,
+            cpu=self.usage[0],
+            memory=self.usage[1],
         )
