@@ -1,0 +1,86 @@
+"""`python -m bench.sandbox_service`: what `1 + 1` costs over HTTP, turn by turn beside the same in process.
+
+The sandboxes share the kernel with this machine; so does every figure here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import httpx
+
+from agentrun.sandbox import Sandbox
+from bench.sandbox import Row, show, timed
+
+_SLOWEST_S = 2.5e-3
+_KEY = "bench"
+
+
+@contextmanager
+def service() -> Generator[str]:
+    """The address of a service with a key, in a process of its own."""
+    words = [sys.executable, "-m", "agentrun.cli", "sandbox", "serve", "--port", "0", "--json", "--key", _KEY]
+    with (
+        tempfile.TemporaryDirectory() as home,
+        subprocess.Popen(words, stdout=subprocess.PIPE, env={**os.environ, "HOME": home}) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["url"]
+        finally:
+            process.terminate()
+
+
+async def rows_of(client: httpx.AsyncClient, times: int) -> list[Row]:
+    """What disturbs, disturbs all alike: each turn does all of it once."""
+    made = (await client.post("/sandboxes", json={})).raise_for_status().json()
+    path = f"/sandboxes/{made['sandboxId']}"
+    here, over, bare, lines = list[float](), list[float](), list[float](), list[float]()
+
+    async def streamed() -> None:
+        async with client.stream("POST", f"{path}/run", json={"code": "1 + 1"}) as answer:
+            async for _ in answer.aiter_lines():
+                pass
+
+    async with Sandbox.create(warm=0) as box:
+        for _ in range(times):
+            here.append(await timed(box.run("1 + 1")))
+            over.append(await timed(client.post(f"{path}/contexts/execute", json={"code": "1 + 1"})))
+            bare.append(await timed(client.get("/nothing")))
+            lines.append(await timed(streamed()))
+    return [
+        ("1 + 1 in process", here, "ms"),
+        ("1 + 1 over HTTP", over, "ms"),
+        ("1 + 1 over HTTP, streamed", lines, "ms"),
+        ("a path that is not there, over HTTP", bare, "ms"),
+    ]
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=500)
+    options = parser.parse_args()
+    with service() as url:
+        async with httpx.AsyncClient(base_url=url, headers={"x-api-key": _KEY}) as client:
+            rows = await rows_of(client, options.times)
+    load = statistics.mean(os.getloadavg())
+    print(f"Linux {platform.release()}, {os.cpu_count()} cores, load {load:.1f}\n\n{show(rows)}\n")
+    medians = {name: statistics.median(values) for name, values, _ in rows}
+    over = medians["1 + 1 over HTTP"]
+    print(f"HTTP takes {over / medians['1 + 1 in process']:.1f} times what the same takes in process.")
+    print(f"p50 {over * 1000:.2f} ms, of {_SLOWEST_S * 1000} ms that it may take.")
+    return 0 if over <= _SLOWEST_S else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
