@@ -124,9 +124,6 @@ def _listen(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host}:{port}: {error.strerror or error}.",
             hint="Another port: --port and --control-port, where 0 takes a free one.",
         ) from None
-    # what it accepts has it too; without it each answer waits 40 ms for the acknowledgement of its own head
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
     # inherited by each connection: without it the second piece of an answer waits for 40 ms
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
