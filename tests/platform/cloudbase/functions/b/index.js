@@ -1,0 +1,2 @@
+// A second function of the same process.
+exports.main = async () => ({ function: "b", count: globalThis.count ?? 0 });
