@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Lifespan
 
 from agentrun.errors import AgentRunError
-from agentrun.sandbox.service import answers, contexts, files, ports, processes, sandboxes
+from agentrun.sandbox.service import answers, browser, contexts, e2b, files, ports, processes, sandboxes
 from agentrun.sandbox.service import control as control_plane
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Callers
 from agentrun.sandbox.service.door import Door
+from agentrun.sandbox.service.snapshots import Snapshots
 from agentrun.version import __version__
 
 
@@ -34,22 +37,49 @@ def control(boxes: Boxes, keys: Sequence[str], public_hosts: Sequence[str]) -> A
 def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
     """The routes of the data plane; /openapi.json describes them."""
 
+    snapshots = Snapshots()
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         try:
             yield
         finally:
             await boxes.close()
+            snapshots.close()
 
     app = _app("AgentRun sandboxes", keys, lifespan)
-    for part in (sandboxes, contexts, files, processes, ports):
+    for part in (sandboxes, contexts, files, processes, browser, ports):
         app.include_router(part.routes(boxes))
     app.include_router(ports.of_custom(boxes))
+    face = e2b.make(boxes, app.state.callers, snapshots)
+    app.mount("/e2b", face)
+    app.router.routes.extend(face.files)
     return app
 
 
+class _Api(FastAPI):
+    """Describes the ways in which a key may be sent, and errors as JSON whatever else a route answers with."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["key"] = {"type": "apiKey", "in": "header", "name": "X-API-KEY"}
+        schemes["bearer"] = {"type": "http", "scheme": "bearer"}
+        refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for status in ("4XX", "5XX"):
+                    operation["responses"][status]["content"] = refusal
+        document["security"] = [{"key": []}, {"bearer": []}]
+        return document
+
+
+def _operation(route: APIRoute) -> str:
+    return "_".join((*map(str, route.tags[:1]), route.name))
+
+
 def _app(title: str, keys: Sequence[str], lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
-    app = FastAPI(
+    app = _Api(
         title=title,
         version=__version__,
         lifespan=lifespan,
@@ -60,6 +90,7 @@ def _app(title: str, keys: Sequence[str], lifespan: Lifespan[FastAPI] | None = N
             Exception: answers.failed,
         },
         responses={"4XX": {"model": answers.Refusal}, "5XX": {"model": answers.Refusal}},
+        generate_unique_id_function=_operation,
         docs_url=None,
         redoc_url=None,
     )

@@ -42,6 +42,12 @@ class Form:
         async for piece in self._part(None):
             yield piece
 
+    async def goes_on(self) -> bool:
+        """Whether something follows the file that was read."""
+        while len(self._held) < len(self._mark) + 2:
+            await self._more()
+        return self._held[len(self._mark) : len(self._mark) + 2] != b"--"
+
     async def _skip_to_part(self) -> None:
         """Past a mark, unless it is the last one."""
         while len(self._held) < len(self._mark) + 2:
