@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, PartDelta, PartEnded, PartStarted, Usage, reasoning
-from agentrun.integration.answers import Answers, Waiting
 from agentrun.integration.media import media_of, refused
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
+from agentrun.integration.waiting import Waiting
 from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role, Text
 from agentrun.models import Model
 from agentrun.models.model import UNUSED_KEY
+from agentrun.run.answers import Answers
 from agentrun.tools import Tool, Toolset
 from agentrun.tools.calling import called_as
 from agentrun.utils.config import Config
@@ -86,29 +87,31 @@ def adapt(agent: object) -> Callback | None:
     if not isinstance(agent, Agent):
         return None
 
-    waiting: Waiting[_Paused] = Waiting()
+    waiting = Waiting("agentscope")
 
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
-        paused = waiting.take(request)
+        paused = await waiting.take(request)
+        known = _fresh(agent, request.session_id)
         if paused is None:
-            known = _fresh(agent, request.session_id)
             given: Any = [said for message in request.messages for said in _messages(message)]
         else:
-            known, given = paused.agent, _confirmed(paused.asked, Answers(request))
+            known.state = _resumed(paused["state"], known)
+            given = _confirmed(RequireUserConfirmEvent.model_validate_json(paused["asked"]), Answers(request))
         async for event in known.reply_stream(given):
             if isinstance(event, RequireUserConfirmEvent):
-                waiting.keep(request, _Paused(known, event))
+                paused = {"state": known.state.model_dump_json(), "asked": event.model_dump_json()}
+                await waiting.keep(request, paused)
             for loose in _read(event):
                 yield loose
 
     return invoke_agent
 
 
-class _Paused(NamedTuple):
-    """An agent in the state in which it asked whether it may call tools."""
-
-    agent: Agent
-    asked: RequireUserConfirmEvent
+def _resumed(kept: str, fresh: Agent) -> AgentState:
+    """The state in which an agent asked whether it may call tools; what it may do is what it may do now."""
+    state = AgentState.model_validate_json(kept)
+    state.permission_context = fresh.state.permission_context
+    return state
 
 
 def _confirmed(asked: RequireUserConfirmEvent, answers: Answers) -> UserConfirmResultEvent:

@@ -33,10 +33,12 @@ from agentrun.utils.config import Config
 
 try:
     from crewai import Crew
+    from crewai.core.providers.human_input import set_provider
     from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
     from crewai.tools import BaseTool
     from crewai.utilities import pydantic_schema_utils
 
+    from agentrun.integration.crewai_feedback import Feedback
     from agentrun.integration.crewai_llm import Thinking, left, shown
 except ImportError as error:
     raise MissingExtra("CrewAI", "crewai") from error
@@ -101,7 +103,8 @@ def adapt(crew: object) -> Callback | None:
         reading = _Reading()
         events: asyncio.Queue[Any] = asyncio.Queue()
         leaving = threading.Event()
-        run = asyncio.ensure_future(_kick_off(known, request, events, leaving))
+        feedback = Feedback(request, reading.answered)
+        run = asyncio.ensure_future(_kick_off(known, request, events, leaving, feedback))
         try:
             while (event := await events.get()) is not None:
                 for loose in reading.read(event):
@@ -117,7 +120,7 @@ def adapt(crew: object) -> Callback | None:
 
 
 async def _kick_off(
-    crew: Any, request: AgentRequest, events: asyncio.Queue[Any], leaving: threading.Event
+    crew: Any, request: AgentRequest, events: asyncio.Queue[Any], leaving: threading.Event, feedback: Feedback
 ) -> Any:
     """Events come from threads as well; only those of this context are of this Run."""
     left.set(leaving)
@@ -130,6 +133,7 @@ async def _kick_off(
     token = add_stream_sink(sink)
     try:
         shown.set(_shown(crew, request))
+        set_provider(feedback)
         return await crew.akickoff(inputs=_inputs(crew, request))
     finally:
         reset_stream_sinks(token)
@@ -174,6 +178,10 @@ class _Reading:
         self._open: list[tuple[str, str]] = []
         self._seen: set[str] = set()
         self._role: str | None = None
+
+    def answered(self) -> None:
+        """A human has; what was said before belongs to the Run that asked."""
+        self.said = False
 
     def read(self, event: Any) -> Iterator[Loose]:
         match event.type:

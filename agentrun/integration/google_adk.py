@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -18,12 +18,13 @@ from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, InputRequired, Loose, RunFailed, Usage, reasoning, tool_call, tool_result
-from agentrun.integration.answers import Answers, Waiting, decide
 from agentrun.integration.media import media_of
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
+from agentrun.integration.waiting import Waiting
 from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role, Text
 from agentrun.models import Model
+from agentrun.run.answers import Answers, decide
 from agentrun.tools import Tool, Toolset
 from agentrun.tools.calling import called_as
 from agentrun.utils import ids
@@ -84,14 +85,18 @@ def adapt(agent: object) -> Callback | None:
     if not isinstance(agent, BaseAgent):
         return None
 
-    waiting: Waiting[_Paused] = Waiting()
+    waiting = Waiting("google_adk")
 
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
-        paused = waiting.take(request)
+        paused = await waiting.take(request)
+        runner = Runner(app_name=_APP, agent=agent, session_service=InMemorySessionService())
         if paused is None:
-            runner, session, message = await _begun(agent, request)
+            session, message = await _begun(runner, request)
         else:
-            runner, session, message = paused.runner, paused.session, _confirmations(paused, Answers(request))
+            session, message = (
+                await _resumed(runner, paused),
+                _confirmations(paused["asked"], Answers(request)),
+            )
         reading = _Reading()
         config = RunConfig(streaming_mode=StreamingMode.SSE)
         stream = runner.run_async(
@@ -101,34 +106,45 @@ def adapt(agent: object) -> Callback | None:
             for loose in reading.read(event):
                 yield loose
         if reading.asked:
-            waiting.keep(request, _Paused(runner, session, reading.asked))
+            await waiting.keep(request, {"session": await _kept(runner, session), "asked": reading.asked})
 
     return invoke_agent
 
 
-class _Paused(NamedTuple):
-    """A session that ended with calls to be confirmed, by the ids of the questions."""
-
-    runner: Runner
-    session: Session
-    asked: list[str]
-
-
-async def _begun(agent: BaseAgent, request: AgentRequest) -> tuple[Runner, Session, types.Content]:
+async def _begun(runner: Runner, request: AgentRequest) -> tuple[Session, types.Content]:
     """A session with all of the conversation but its last message, which is to be said."""
-    sessions = InMemorySessionService()
-    runner = Runner(app_name=_APP, agent=agent, session_service=sessions)
+    sessions = runner.session_service
     session = await sessions.create_session(app_name=_APP, user_id=request.user_id or "user")
     *history, last = list(_contents(request.messages)) or [types.UserContent("")]
     for content in history:
-        author = agent.name if content.role == "model" else "user"
+        author = runner.agent.name if content.role == "model" else "user"
         await sessions.append_event(session, Event(author=author, content=content, invocation_id="history"))
-    return runner, session, last
+    return session, last
 
 
-def _confirmations(paused: _Paused, answers: Answers) -> types.Content:
+async def _kept(runner: Runner, session: Session) -> str:
+    """All that happened in a session, as JSON."""
+    known = await runner.session_service.get_session(
+        app_name=_APP, user_id=session.user_id, session_id=session.id
+    )
+    return (known or session).model_dump_json()
+
+
+async def _resumed(runner: Runner, paused: dict[str, Any]) -> Session:
+    """The session that ended with calls to be confirmed."""
+    kept = Session.model_validate_json(paused["session"])
+    sessions = runner.session_service
+    session = await sessions.create_session(
+        app_name=_APP, user_id=kept.user_id, session_id=kept.id, state=kept.state
+    )
+    for event in kept.events:
+        await sessions.append_event(session, event)
+    return session
+
+
+def _confirmations(asked: list[str], answers: Answers) -> types.Content:
     parts: list[types.Part] = []
-    for question in paused.asked:
+    for question in asked:
         answer = answers.to(question)
         response = {"confirmed": decide(answer).approved, "payload": _payload(answer)}
         function = types.FunctionResponse(id=question, name=_CONFIRMATION, response=response)
@@ -159,13 +175,14 @@ class _Reading:
             if part.text and (event.partial or not self._streamed):
                 yield reasoning(part.text) if part.thought else part.text
             if not event.partial:
-                yield from self._whole(part)
+                yield from self._whole(part, event.actions.requested_tool_confirmations)
         self._streamed = bool(event.partial)
         used = event.usage_metadata
         if used is not None and not event.partial:
             yield Usage(used.prompt_token_count or 0, used.candidates_token_count or 0)
 
-    def _whole(self, part: types.Part) -> Iterator[Loose]:
+    def _whole(self, part: types.Part, unconfirmed: Mapping[str, Any]) -> Iterator[Loose]:
+        """A call that is to be confirmed has not been made: what stands for its result until then is none."""
         if (call := part.function_call) is not None:
             arguments = call.args or {}
             call_id = call.id or ids.new("call_")
@@ -174,7 +191,8 @@ class _Reading:
                 yield InputRequired(_question(arguments), call_id=call_id)
             else:
                 yield from tool_call(call.name or "unknown", arguments, call_id=call_id, origin="agent")
-        if (result := part.function_response) is not None and result.name != _CONFIRMATION:
+        result = part.function_response
+        if result is not None and result.name != _CONFIRMATION and result.id not in unconfirmed:
             yield from tool_result(result.id or "", _output(result.response))
 
 

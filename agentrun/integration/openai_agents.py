@@ -8,7 +8,7 @@ AgentRunServer(invoke_agent=Agent(name="helper", model=model("my-model"))).start
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -26,11 +26,12 @@ from agentrun.events import (
     refusal,
     tool_result,
 )
-from agentrun.integration.answers import Answers, Waiting
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
+from agentrun.integration.waiting import Waiting
 from agentrun.messages import AgentRequest, Message, Role
 from agentrun.models import Model
+from agentrun.run.answers import Answers
 from agentrun.tools import Tool, Toolset
 from agentrun.tools.calling import called_as
 from agentrun.utils.config import Config
@@ -82,13 +83,13 @@ def adapt(agent: object) -> Callback | None:
         return None
     known = cast("Agent[Any]", agent)
 
-    waiting: Waiting[_Paused] = Waiting()
+    waiting = Waiting("openai_agents")
 
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
         # other addresses than OpenAI's are not asked for it by default
         config = RunConfig(model_settings=ModelSettings(include_usage=True))
-        paused = waiting.take(request)
-        given = _conversation(request) if paused is None else _answered(paused.state, Answers(request))
+        paused = await waiting.take(request)
+        given = _conversation(request) if paused is None else await _answered(known, paused["state"], request)
         result = Runner.run_streamed(known, given, context=request, run_config=config)
         reading = _Reading()
         try:
@@ -101,28 +102,29 @@ def adapt(agent: object) -> Callback | None:
         for approval in result.interruptions:
             yield InputRequired(f"May {approval.name} be called?", call_id=approval.call_id)
         used = result.context_wrapper.usage
-        so_far = Usage(used.input_tokens, used.output_tokens)
         if result.interruptions:
-            waiting.keep(request, _Paused(result.to_state(), so_far))
-        before = Usage() if paused is None else paused.used
-        yield Usage(so_far.input_tokens - before.input_tokens, so_far.output_tokens - before.output_tokens)
+            state = result.to_state().to_json(context_serializer=_nothing)
+            so_far = [used.input_tokens, used.output_tokens]
+            await waiting.keep(request, {"state": state, "used": so_far})
+        before = [0, 0] if paused is None else paused["used"]  # a state goes on counting
+        yield Usage(used.input_tokens - before[0], used.output_tokens - before[1])
 
     return invoke_agent
-
-
-class _Paused(NamedTuple):
-    """A run that ended with calls to be approved, and what it had used until then: its state goes on counting."""
-
-    state: RunState[Any]
-    used: Usage
 
 
 def _conversation(request: AgentRequest) -> Any:
     return [item for message in request.messages for item in _items(message)]
 
 
-def _answered(state: RunState[Any], answers: Answers) -> RunState[Any]:
+def _nothing(_: object) -> dict[str, Any]:
+    """Of the context, which is the request: who answers has one of their own."""
+    return {}
+
+
+async def _answered(agent: Agent[Any], kept: dict[str, Any], request: AgentRequest) -> RunState[Any]:
     """The state with the human's answers to what it asked."""
+    state: RunState[Any] = await RunState.from_json(agent, kept, context_override=cast("Any", request))
+    answers = Answers(request)
     for approval in state.get_interruptions():
         decision = answers.decision(approval.call_id)
         if decision.approved:

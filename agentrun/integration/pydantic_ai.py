@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -17,12 +17,13 @@ from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import InputRequired, Loose, PartDelta, PartStarted, Usage, reasoning, tool_result
-from agentrun.integration.answers import Answers, Waiting
 from agentrun.integration.media import media_of
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
+from agentrun.integration.waiting import Waiting
 from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role, Text
 from agentrun.models import Model
+from agentrun.run.answers import Answers
 from agentrun.tools import Tool, Toolset
 from agentrun.tools.calling import called_as
 from agentrun.utils.config import Config
@@ -41,6 +42,7 @@ try:
     from pydantic_ai import Tool as AgentTool
     from pydantic_ai.messages import (
         ModelMessage,
+        ModelMessagesTypeAdapter,
         ModelRequest,
         ModelResponse,
         SystemPromptPart,
@@ -88,10 +90,10 @@ def adapt(agent: object) -> Callback | None:
         return None
     known = cast("Agent[Any, Any]", agent)
 
-    waiting: Waiting[_Paused] = Waiting()
+    waiting = Waiting("pydantic_ai")
 
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
-        paused = waiting.take(request)
+        paused = await waiting.take(request)
         given = _conversation(request) if paused is None else _resumed(paused, Answers(request))
         deps = request if known.deps_type is AgentRequest else None
         reading = _Reading()
@@ -102,16 +104,19 @@ def adapt(agent: object) -> Callback | None:
                 if event.event_kind == "agent_run_result" and isinstance(
                     event.result.output, DeferredToolRequests
                 ):
-                    waiting.keep(request, _Paused(event.result.all_messages(), event.result.output))
+                    await waiting.keep(request, _paused(event.result))
 
     return invoke_agent
 
 
-class _Paused(NamedTuple):
+def _paused(result: Any) -> dict[str, Any]:
     """A run that ended with calls that somebody else has to approve, or to make."""
-
-    messages: list[ModelMessage]
-    asked: DeferredToolRequests
+    asked: DeferredToolRequests = result.output
+    return {
+        "messages": result.all_messages_json().decode(),
+        "approvals": [call.tool_call_id for call in asked.approvals],
+        "calls": [call.tool_call_id for call in asked.calls],
+    }
 
 
 def _conversation(request: AgentRequest) -> dict[str, Any]:
@@ -121,15 +126,16 @@ def _conversation(request: AgentRequest) -> dict[str, Any]:
     return {"message_history": [*history, last]}
 
 
-def _resumed(paused: _Paused, answers: Answers) -> dict[str, Any]:
+def _resumed(paused: dict[str, Any], answers: Answers) -> dict[str, Any]:
     results = DeferredToolResults()
-    for call in paused.asked.approvals:
-        decision = answers.decision(call.tool_call_id)
+    for call_id in paused["approvals"]:
+        decision = answers.decision(call_id)
         denied = ToolDenied(decision.message) if decision.message else ToolDenied()
-        results.approvals[call.tool_call_id] = decision.approved or denied
-    for call in paused.asked.calls:
-        results.calls[call.tool_call_id] = answers.to(call.tool_call_id)
-    return {"message_history": paused.messages, "deferred_tool_results": results}
+        results.approvals[call_id] = decision.approved or denied
+    for call_id in paused["calls"]:
+        results.calls[call_id] = answers.to(call_id)
+    history = ModelMessagesTypeAdapter.validate_json(paused["messages"])
+    return {"message_history": history, "deferred_tool_results": results}
 
 
 class _Reading:

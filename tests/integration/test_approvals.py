@@ -2,97 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from approving import BUILDERS, QUESTION, deleted
 from run_agent import events_of, outline
 
 from agentrun.events import AnyEvent, InputRequired, PartEnded, RunFinished, Usage
-from agentrun.integration.answers import Answers, Waiting, decide
+from agentrun.integration.waiting import Waiting
 from agentrun.messages import AgentRequest, Message, Role
+from agentrun.run.answers import Answers, decide
+from agentrun.sessions import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("project")
-QUESTION = 'Please delete_file "a.txt"'
-deleted: list[str] = []
 
 
-def delete_file(name: str) -> str:
-    """Delete a file."""
-    deleted.append(name)
-    return f"{name} is gone"
-
-
-def langgraph() -> Any:
-    from langchain.agents import create_agent
-    from langchain.agents.middleware import HumanInTheLoopMiddleware
-    from langgraph.checkpoint.memory import InMemorySaver
-
-    from agentrun.integration.langgraph import model
-
-    asks = HumanInTheLoopMiddleware(interrupt_on={"delete_file": True})
-    return create_agent(
-        model("builtin"), tools=[delete_file], middleware=[asks], checkpointer=InMemorySaver()
-    )
-
-
-def openai_agents() -> Any:
-    from agents import Agent, function_tool
-
-    from agentrun.integration.openai_agents import model
-
-    tool = function_tool(delete_file, needs_approval=True)
-    return Agent(name="helper", model=model("builtin"), tools=[tool])
-
-
-def pydantic_ai() -> Any:
-    from pydantic_ai import Agent, DeferredToolRequests
-
-    from agentrun.integration.pydantic_ai import model
-
-    agent = Agent(model("builtin"), output_type=[str, DeferredToolRequests])
-    agent.tool_plain(requires_approval=True)(delete_file)
-    return agent
-
-
-def google_adk() -> Any:
-    pytest.importorskip("google.adk", reason="its caps do not fit the others; see scripts/test-frameworks")
-    from google.adk.agents import LlmAgent
-    from google.adk.tools import FunctionTool
-
-    from agentrun.integration.google_adk import model
-
-    tool = FunctionTool(delete_file, require_confirmation=True)
-    return LlmAgent(name="helper", model=model("builtin"), tools=[tool])
-
-
-def agentscope() -> Any:
-    pytest.importorskip("agentscope", reason="its caps do not fit the others; see scripts/test-frameworks")
-    from agentscope.agent import Agent
-    from agentscope.message import TextBlock
-    from agentscope.permission import PermissionBehavior, PermissionDecision
-    from agentscope.tool import FunctionTool, ToolChunk, Toolkit
-
-    from agentrun.integration.agentscope import model
-
-    def delete(name: str) -> ToolChunk:
-        return ToolChunk(content=[TextBlock(text=delete_file(name))])
-
-    asks = PermissionDecision(behavior=PermissionBehavior.ASK, message="")
-    tool = FunctionTool(delete, name="delete_file", description="Delete a file.", permission=asks)
-    return Agent("helper", "Be brief.", model("builtin"), Toolkit([tool]))
-
-
-BUILDERS = [langgraph, openai_agents, pydantic_ai, google_adk, agentscope]
-
-
-@pytest.fixture(params=BUILDERS, ids=lambda builder: builder.__name__)
+@pytest.fixture(params=BUILDERS)
 def agent(request: pytest.FixtureRequest) -> Callable[[], Any]:
     """A served agent: what each Run of it is given to is one callback."""
     from agentrun.integration import adapt
 
     deleted.clear()
-    return adapt(request.param())  # type: ignore[return-value]
+    return adapt(BUILDERS[request.param]())  # type: ignore[return-value]
 
 
 def asked(events: list[AnyEvent]) -> list[InputRequired]:
@@ -205,13 +138,19 @@ def test_answers_are_found_by_id_in_tool_messages_and_else_in_what_the_user_said
     assert Answers(AgentRequest(messages=[], extra=cancelled)).to("c1") is False
 
 
-def test_what_waits_is_bounded_and_belongs_to_its_user():
-    waiting: Waiting[int] = Waiting()
-    for number in range(1001):
-        waiting.keep(AgentRequest(messages=[], session_id=str(number), user_id="u"), number)
-    assert waiting.take(AgentRequest(messages=[], session_id="0", user_id="u")) is None
-    assert waiting.take(AgentRequest(messages=[], session_id="7", user_id="v")) is None
-    assert waiting.take(AgentRequest(messages=[], session_id="7", user_id="u")) == 7
-    assert waiting.take(AgentRequest(messages=[], session_id="7", user_id="u")) is None
-    waiting.keep(AgentRequest(messages=[]), 1)
-    assert waiting.take(AgentRequest(messages=[])) is None
+async def test_what_waits_belongs_to_its_user_and_goes_to_one_taker():
+    store = MemoryStore()
+    waiting = Waiting("any", store)
+
+    def asked_by(user: str | None, session: str | None) -> AgentRequest:
+        return AgentRequest(messages=[], session_id=session, user_id=user)
+
+    await waiting.keep(asked_by("u", "7"), {"n": 7})
+    assert await waiting.take(asked_by("v", "7")) is None
+    assert await waiting.take(asked_by(None, "7")) is None
+    assert await Waiting("another", store).take(asked_by("u", "7")) is None
+    takers = await asyncio.gather(*(waiting.take(asked_by("u", "7")) for _ in range(5)))
+    assert [taken for taken in takers if taken is not None] == [{"n": 7}]
+    await waiting.keep(asked_by("u", None), {})
+    assert await waiting.take(asked_by("u", None)) is None
+    await store.close()

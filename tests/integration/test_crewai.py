@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_upstream import Answer, FakeUpstream
+from fake_upstream import Answer, FakeUpstream, said
+from httpx import ASGITransport, AsyncClient
 from run_agent import events_of, outline
 
 pytest.importorskip("crewai", reason="its caps do not fit the others; see scripts/test-frameworks")
@@ -14,6 +15,7 @@ from crewai import Agent, Crew, Task
 
 from agentrun.integration.crewai import model
 from agentrun.models import resolve
+from agentrun.server import AgentRunServer
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -49,3 +51,29 @@ async def test_thoughts_of_two_runs_are_kept_apart(upstream: FakeUpstream):
 def test_what_is_not_streamed_is_left_as_it_is(upstream: FakeUpstream):
     llm = model(resolve("m", base_url=upstream.url, model="x"), stream=False)
     assert llm.call([{"role": "user", "content": "hi"}]) == "hello"
+
+
+async def test_a_task_that_wants_a_human_asks_through_the_run(upstream: FakeUpstream):
+    crew = crew_of(model(resolve("m", base_url=upstream.url, model="x")), "Answer the user.")
+    crew.tasks[0].human_input = True
+    upstream.script = [said("first"), said("second")]
+    app = AgentRunServer(invoke_agent=crew).as_fastapi_app()
+    transport = ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=transport, base_url="http://agent", timeout=30) as client,
+    ):
+
+        async def say(text: str) -> tuple[str, str | None]:
+            body = {"messages": [{"role": "user", "content": text}], "session_id": "s"}
+            answer = await client.post("/openai/v1/chat/completions", json=body)
+            run = (await client.get(f"/runs/{answer.headers['x-run-id']}")).json()
+            return answer.json()["choices"][0]["message"]["content"], run["ending"].get("reason")
+
+        text, reason = await say("go")
+        assert text.startswith("first") and "Is this right?" in text and reason == "input_required"
+        text, reason = await say("shorter")
+        assert text.startswith("second") and reason == "input_required"
+        assert "shorter" in str(upstream.asked[1]["messages"])
+        assert await say("yes") == ("second", None)
+    assert len(upstream.asked) == 2

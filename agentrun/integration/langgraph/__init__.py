@@ -13,9 +13,9 @@ import msgspec
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, Event, InputRequired
-from agentrun.integration.answers import Answers, decide
 from agentrun.integration.langchain import AgentRunConverter, TemplateType, model, sandbox_toolset, toolset
 from agentrun.messages import AgentRequest, Message, Role
+from agentrun.run.answers import Answers, decide
 from agentrun.utils import ids
 
 try:
