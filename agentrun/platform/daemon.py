@@ -28,7 +28,7 @@ from agentrun.platform.api.progress import shape
 from agentrun.platform.api.routes import Control
 from agentrun.platform.builds import Environments, Packages
 from agentrun.platform.core import Core
-from agentrun.platform.drivers.local import LocalDriver
+from agentrun.platform.drivers import registry
 from agentrun.platform.gateway.gateway import Gateway
 from agentrun.platform.home import Home, hold, home
 from agentrun.platform.instances.instances import Instances
@@ -140,7 +140,7 @@ async def _begin(
     stack.callback(store.close)
     logs, routes, keys = Logs(where.folder / "logs"), Routes(), Keys()
     stack.callback(logs.close)
-    instances = Instances(LocalDriver(where.folder / "instances"), logs)
+    instances = Instances(registry.named(where.driver)(where.folder / "instances"), logs)
     packages, environments = Packages(where.folder / "packages"), Environments(where.folder / "environments")
     gateway = Gateway(routes, instances, logs, admit=guard.of_callers(keys, where.gateway[0]))
     core = Core(
@@ -159,6 +159,7 @@ async def _begin(
             lambda: _url(where.gateway[0], gateway.port),
         ),
         clock=time.time,
+        driver=where.driver,
     )
     await access.load_keys(core)
     await instances.start()

@@ -25,6 +25,7 @@ class Home(msgspec.Struct, frozen=True):
     store: str
     gateway: tuple[str, int]
     control: tuple[str, int] | None  # besides the Unix socket
+    driver: str = "local"
 
     @property
     def socket(self) -> Path:
@@ -77,6 +78,7 @@ def home(folder: Path | None = None) -> Home:
         config.environment("AGENTRUN_PLATFORM_STORE") or f"sqlite://{where / 'store.db'}",
         _address("AGENTRUN_GATEWAY", config.environment("AGENTRUN_GATEWAY") or DEFAULT_GATEWAY),
         _address("AGENTRUN_PLATFORM_LISTEN", control) if control else None,
+        config.environment("AGENTRUN_PLATFORM_DRIVER") or "local",
     )
 
 

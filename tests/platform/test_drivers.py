@@ -16,7 +16,7 @@ from data_plane import WITHIN_S, until
 from fake_driver import FakeDriver
 from msgspec import structs
 
-from agentrun.errors import AgentRunError, NotFound
+from agentrun.platform.driver_contract import CHECKS
 from agentrun.platform.drivers.driver import Launch
 from agentrun.platform.drivers.keeper import linux
 from agentrun.platform.drivers.keeper.limits import Cgroups
@@ -68,11 +68,33 @@ async def local(tmp_path):
     await made.close(stop=True)
 
 
-@pytest.fixture(params=["local", "fake"])
-async def driver(request, tmp_path):
-    made = LocalDriver(tmp_path / "keeper") if request.param == "local" else FakeDriver()
-    yield made
-    await made.close(stop=True)
+class Local:
+    """The contract's subject: processes of this machine."""
+
+    def __init__(self, launch: Launch, folder: Path) -> None:
+        self.launch = launch
+        self._folder = folder
+
+    def driver(self) -> LocalDriver:
+        return LocalDriver(self._folder / "keeper")
+
+    async def kill(self, handle) -> None:
+        os.kill(handle.pid, signal.SIGKILL)
+
+
+class Fake:
+    """The same on the loop of the test."""
+
+    def __init__(self, launch: Launch, _: Path) -> None:
+        self.launch = launch
+        self._running = {}
+
+    def driver(self) -> FakeDriver:
+        self._newest = FakeDriver(self._running)
+        return self._newest
+
+    async def kill(self, handle) -> None:
+        self._newest.kill(handle.id)
 
 
 @pytest.fixture
@@ -109,55 +131,10 @@ async def next_of(ended):
 # The contract
 
 
-async def test_an_instance_serves_until_it_is_stopped(driver, launch, ended):
-    assert list(await driver.open(ended.put_nowait)) == []
-    handle = await driver.start(launch)
-    assert await answers(handle)
-    assert [(one.id, one.version, one.port) for one in await driver.list()] == [("c-1", "a@1", handle.port)]
-    await driver.stop("c-1", grace_s=10)
-    assert list(await driver.list()) == []
-    assert ((one := await next_of(ended)).id, one.asked) == ("c-1", True)
-
-
-async def test_starting_and_stopping_again_changes_nothing(driver, launch, ended):
-    await driver.open(ended.put_nowait)
-    first = await driver.start(launch)
-    assert (await driver.start(launch)).port == first.port
-    assert len(await driver.list()) == 1
-    await driver.stop("c-1", grace_s=10)
-    await driver.stop("c-1", grace_s=10)
-    await driver.stop("c-none", grace_s=10)
-    assert (await next_of(ended)).asked
-    assert ended.empty()
-
-
-async def test_instances_of_one_version_have_ports_of_their_own(driver, launch, ended):
-    await driver.open(ended.put_nowait)
-    handles = [await driver.start(structs.replace(launch, instance=f"c-{number}")) for number in range(3)]
-    assert len({handle.port for handle in handles}) == 3
-    assert all([await answers(handle) for handle in handles])
-    assert set(await driver.stats()) == {"c-0", "c-1", "c-2"}
-
-
-async def test_what_cannot_be_run_is_an_error_and_leaves_nothing(driver, launch, ended):
-    await driver.open(ended.put_nowait)
-    with pytest.raises(AgentRunError, match="/no/such"):
-        await driver.start(structs.replace(launch, command=("/no/such",)))
-    assert list(await driver.list()) == []
-    assert await answers(await driver.start(launch))
-
-
-async def test_a_command_runs_beside_an_instance(driver, launch, ended):
-    await driver.open(ended.put_nowait)
-    await driver.start(launch)
-    running = await driver.exec("c-1", ["echo", "hello"])
-    said = b""
-    while data := await running.read():
-        said += data
-    assert b"hello" in said
-    assert await running.wait() == 0
-    with pytest.raises(NotFound):
-        await driver.exec("c-none", ["echo"])
+@pytest.mark.parametrize("kind", [Local, Fake])
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+async def test_the_contract(check, kind, launch, tmp_path):
+    await check(kind(launch, tmp_path))
 
 
 # Processes of this machine

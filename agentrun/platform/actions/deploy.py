@@ -52,7 +52,7 @@ async def deploy(core: Core, wish: Deployment, *, by: str, say: Say) -> Deployed
     if wish.definition.driver != core.driver:
         raise RequestError(
             f'This platform has no driver "{wish.definition.driver}".',
-            hint=f"Leave driver out of s.yaml, or say {core.driver}.",
+            hint=f"It has {core.driver}; write that, or start the platform with AGENTRUN_PLATFORM_DRIVER={wish.definition.driver}.",
             param="driver",
         )
     async with core.lock(wish.runtime):
