@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import signal
@@ -17,6 +18,7 @@ from .pump import Pump
 from .wire import Closed, Wire
 
 _DEEPEST = 100
+_LIMITS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
 
 
 class Guest:
@@ -69,7 +71,7 @@ class Guest:
             except files.Refused as error:
                 answer = {"id": frame.get("id"), "error": [error.code, str(error)]}
             except OSError as error:
-                answer = {"id": frame.get("id"), "error": [type(error).__name__, _said(error)]}
+                answer = {"id": frame.get("id"), "error": [_code(error), _said(error)]}
             except Exception as error:  # a name or a depth that Python cannot cope with; not a reason to end
                 answer = {"id": frame.get("id"), "error": ["failed", type(error).__name__]}
             finally:
@@ -271,6 +273,13 @@ class Guest:
                 os._exit(code)
         self._started.add(pid)
         return pid
+
+
+def _code(error: OSError) -> str:
+    """A limit that was reached is the sandbox's trouble; else it was asked for what cannot be."""
+    if type(error) is OSError and error.errno not in _LIMITS:
+        return errno.errorcode.get(error.errno or 0, "invalid_request").lower()
+    return type(error).__name__
 
 
 def _said(error: OSError) -> str:

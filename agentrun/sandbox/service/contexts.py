@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from agentrun.sandbox.contexts import Context
@@ -136,8 +135,8 @@ def routes(boxes: Boxes) -> APIRouter:
         """Copy it, with its variables."""
         return _view((await boxes.get(id, owner).contexts.get(context).fork()).info)
 
-    @router.post("/run", responses=lines.described(Line))
-    async def run(id: str, wish: Execute, owner: Owner) -> StreamingResponse:
+    @router.post("/run", responses=lines.described(Line), response_class=lines.Lines)
+    async def run(id: str, wish: Execute, owner: Owner) -> lines.Lines:
         """Run code; each thing it says is a line of JSON as soon as it is said. Who hangs up stops it."""
         context = await _context(boxes.get(id, owner), wish)
         return lines.answer(_told(context, wish))

@@ -219,8 +219,8 @@ def routes(boxes: Boxes) -> APIRouter:
             headers={"content-disposition": f"attachment; filename*=utf-8''{name}"},
         )
 
-    @router.get("/filesystem/watch", responses=lines.described(Change))
-    async def watch(id: str, owner: Owner, path: Path = WORKING_FOLDER) -> StreamingResponse:
+    @router.get("/filesystem/watch", responses=lines.described(Change), response_class=lines.Lines)
+    async def watch(id: str, owner: Owner, path: Path = WORKING_FOLDER) -> lines.Lines:
         """What happens in a folder and below it from now on, a line of JSON each."""
         changes = boxes.get(id, owner).files.watch(path)
 

@@ -12,18 +12,21 @@ from pydantic import BaseModel
 from agentrun.errors import AgentRunError
 from agentrun.utils.json import dumps
 
-MEDIA_TYPE = "application/x-ndjson"
+
+class Lines(StreamingResponse):
+    """JSON objects, one a line."""
+
+    media_type = "application/x-ndjson"
 
 
-def answer(values: AsyncGenerator[dict[str, Any]]) -> StreamingResponse:
+def answer(values: AsyncGenerator[dict[str, Any]]) -> Lines:
     """One line for each; an error after the first is a line `{"type": "error", "code", "message"}`."""
-    return StreamingResponse(_lines(values), media_type=MEDIA_TYPE)
+    return Lines(_lines(values))
 
 
 def described(line: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of such an answer."""
-    schema = line.model_json_schema()
-    return {200: {"description": "One JSON object a line.", "content": {MEDIA_TYPE: {"schema": schema}}}}
+    return {200: {"description": "One JSON object a line.", "model": line}}
 
 
 async def _lines(values: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[bytes]:

@@ -46,7 +46,7 @@ class Form:
         """Whether something follows the file that was read."""
         while len(self._held) < len(self._mark) + 2:
             await self._more()
-        return self._held[len(self._mark) : len(self._mark) + 2] != b"--"
+        return bytes(self._held[len(self._mark) : len(self._mark) + 2]) != b"--"
 
     async def _skip_to_part(self) -> None:
         """Past a mark, unless it is the last one."""
