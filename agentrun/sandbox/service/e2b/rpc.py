@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -17,6 +18,8 @@ from agentrun.errors import AgentRunError, RequestError, TooLarge
 from agentrun.sandbox.service.e2b.answers import message_of, status_of
 from agentrun.utils.json import dumps
 
+logger = logging.getLogger(__name__)
+
 Message = dict[str, Any]
 Unary = Callable[[Request, Message], Awaitable[Message]]
 ServerStream = Callable[[Request, Message], AsyncGenerator[Message]]
@@ -25,6 +28,7 @@ ClientStream = Callable[[Request, AsyncIterator[Message]], Awaitable[Message]]
 _HEAD = struct.Struct(">BI")
 _LAST = 2
 _MOST = 8 << 20
+_WAITING = 16  # frames that wait for a slow caller
 _UNARY, _STREAM = "application/json", "application/connect+json"
 _CODES = {
     400: "invalid_argument",
@@ -67,22 +71,13 @@ def unary(path: str, answer: Unary) -> Route:
 def server_stream(path: str, answer: ServerStream) -> Route:
     """A method with one request and many answers."""
 
-    async def frames(request: Request, wish: Message) -> AsyncGenerator[bytes]:
-        try:
-            async with aclosing(answer(request, wish)) as messages:
-                async for message in _in_time(messages, request):
-                    yield _frame(message)
-            yield _frame({}, _LAST)
-        except AgentRunError as error:
-            yield _failed(error)
-
     async def endpoint(request: Request) -> Response:
         try:
             _expect(request, _STREAM)
             wish = await _first(request)
         except AgentRunError as error:
             return Response(_failed(error), media_type=_STREAM)
-        return StreamingResponse(frames(request, wish), media_type=_STREAM)
+        return StreamingResponse(_told(answer(request, wish), timeout_s(request)), media_type=_STREAM)
 
     return Route(path, endpoint, methods=["POST"])
 
@@ -114,24 +109,37 @@ class OutOfTime(AgentRunError):
     status = 504
 
 
-async def _in_time(messages: AsyncGenerator[Message], request: Request) -> AsyncGenerator[Message]:
-    wait_s, loop = timeout_s(request), asyncio.get_running_loop()
-    end_s = None if wait_s is None else loop.time() + wait_s
-    while True:
-        coming = asyncio.ensure_future(anext(messages, None))
-        try:
-            left_s = None if end_s is None else max(end_s - loop.time(), 0)
-            done, _ = await asyncio.wait({coming}, timeout=left_s)
-            if not done:
-                raise OutOfTime(f"It took longer than {wait_s:g} s.")
-            message = coming.result()
-        finally:
-            if not coming.done():
-                coming.cancel()
-                await asyncio.wait({coming})
-        if message is None:
-            return
-        yield message
+async def _told(messages: AsyncGenerator[Message], longest_s: float | None) -> AsyncGenerator[bytes]:
+    """Their frames. They come from a task of their own, which ends as it should when the caller hangs up."""
+    frames: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)
+    telling = asyncio.create_task(_tell(messages, longest_s, frames))
+    try:
+        while (frame := await frames.get()) is not None:
+            yield frame
+    finally:
+        telling.cancel()
+
+
+async def _tell(
+    messages: AsyncGenerator[Message], longest_s: float | None, frames: asyncio.Queue[bytes | None]
+) -> None:
+    async def each() -> None:
+        async with aclosing(messages):
+            async for message in messages:
+                await frames.put(_frame(message))
+
+    try:
+        await asyncio.wait_for(each(), longest_s)
+        last = _frame({}, _LAST)
+    except asyncio.TimeoutError:
+        last = _failed(OutOfTime(f"It took longer than {longest_s:g} s."))
+    except AgentRunError as error:
+        last = _failed(error)
+    except Exception:
+        logger.exception("A stream failed")
+        last = _failed(AgentRunError("The service failed; its log says how."))
+    await frames.put(last)
+    await frames.put(None)
 
 
 def _expect(request: Request, media_type: str) -> None:
