@@ -104,7 +104,7 @@ def serve_program(tmp_path: Path) -> Iterator[Callable[..., str]]:
                 [sys.executable, program.name], cwd=program.parent, env=env, stdout=output, stderr=output
             )
         started.append(process)
-        return _announced(log, process)
+        return announced(log, process)
 
     yield start
     for process in started:
@@ -112,7 +112,7 @@ def serve_program(tmp_path: Path) -> Iterator[Callable[..., str]]:
         process.wait(PATIENCE_S)
 
 
-def _announced(log: Path, process: subprocess.Popen[bytes]) -> str:
+def announced(log: Path, process: subprocess.Popen[bytes]) -> str:
     """The URL that uvicorn's line names."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:

@@ -37,6 +37,18 @@ ROWS: dict[str, tuple[str, str]] = {
         "fact 37",
         "Answers are stored unless store is false, and can be read, gone on from, listed and deleted.",
     ),
+    "responses:conversation:made": (
+        "OpenAI API reference, Conversations",
+        "A conversation is made with items and metadata, read, noted of, listed in pages, and forgotten.",
+    ),
+    "responses:conversation:owner": (
+        "OpenAI API reference, Conversations",
+        "Another key's conversation, and another user's, is not there.",
+    ),
+    "responses:conversation:agents": (
+        "openai-agents, OpenAIConversationsSession",
+        "The Agents SDK keeps its sessions in conversations.",
+    ),
     "responses:conversation": (
         "fact 37",
         "A conversation's id stands for all that was said under it.",

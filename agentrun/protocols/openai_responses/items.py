@@ -158,8 +158,8 @@ _PASSED_OVER = frozenset(
 )
 
 
-def read_items(given: Sequence[dict[str, Any]]) -> list[Item]:
-    """Items as they came, or a RequestError that points at the one that is wrong."""
+def read_items(given: Sequence[dict[str, Any]], field: str = "input") -> list[Item]:
+    """Items as they came in this field, or a RequestError that points at the one that is wrong."""
     items: list[Item] = []
     for position, fields in enumerate(given):
         kind = fields.get("type")
@@ -169,7 +169,7 @@ def read_items(given: Sequence[dict[str, Any]]) -> list[Item]:
             items.append(msgspec.convert(fields if kind else {**fields, "type": "message"}, Item))
         except msgspec.ValidationError as error:
             what, at, path = str(error).partition(" - at `$")
-            raise invalid(f"{what} - at `$.input[{position}]{path if at else '`'}") from None
+            raise invalid(f"{what} - at `$.{field}[{position}]{path if at else '`'}") from None
     return items
 
 

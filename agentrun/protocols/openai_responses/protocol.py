@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec import structs
 
@@ -14,6 +12,8 @@ from agentrun.messages import AgentRequest
 from agentrun.protocols.body import read_body
 from agentrun.protocols.openai_errors import error_body
 from agentrun.protocols.openai_responses.answer import Deleted, InputTokens, ItemList, Response, ResponseEvent
+from agentrun.protocols.openai_responses.conversations import ACTIONS as CONVERSATIONS
+from agentrun.protocols.openai_responses.conversations import Added
 from agentrun.protocols.openai_responses.encoder import ResponsesEncoder
 from agentrun.protocols.openai_responses.ids import response_id, run_of_item, run_of_response
 from agentrun.protocols.openai_responses.items import (
@@ -22,6 +22,7 @@ from agentrun.protocols.openai_responses.items import (
     items_of_messages,
     read_items,
 )
+from agentrun.protocols.openai_responses.pages import page_of
 from agentrun.protocols.openai_responses.request import InputRequest, ResponsesRequest, read, to_request
 from agentrun.protocols.openai_responses.resumed import Resumed
 from agentrun.protocols.protocol import (
@@ -42,8 +43,6 @@ from agentrun.protocols.tokens import tokens_read
 from agentrun.run import Run
 from agentrun.sessions import Turn
 from agentrun.utils.json import dumps
-
-_MAX_PAGE = 100
 
 
 class OpenAIResponses:
@@ -97,6 +96,7 @@ class OpenAIResponses:
                 act=self._input_items,
                 response=ItemList,
             ),
+            *CONVERSATIONS,
         )
 
     def decode(self, ask: Ask) -> AgentRequest:
@@ -120,7 +120,7 @@ class OpenAIResponses:
         request = to_request(fields, given, items, ask.headers, self.name)
         if request.continues is not None:
             await self._check_previous(request.continues, ask, desk)
-        run = await desk.start(request)
+        run = await _start(given, request, ask, desk)
         if not given.background:
             encoder = self._encoder_for(run)
             return Stream(run=run, encoder=encoder) if request.stream else Whole(run=run, encoder=encoder)
@@ -142,7 +142,9 @@ class OpenAIResponses:
         if request.continues is not None:
             await self._check_previous(request.continues, ask, desk)
         before = await desk.conversations.history(request, ask.owner) if request.new_only else []
-        whole = structs.replace(request, messages=[*before, *request.messages])
+        added = _added(asked, request, ask, desk)
+        waiting = await added.look() if added is not None else []
+        whole = structs.replace(request, messages=[*before, *waiting, *request.messages])
         return Reply(body=dumps(InputTokens(tokens_read(whole))))
 
     async def _retrieve(self, ask: Ask, desk: Desk) -> Answer:
@@ -177,10 +179,7 @@ class OpenAIResponses:
     async def _input_items(self, ask: Ask, desk: Desk) -> Answer:
         turn = await self._turn(ask, desk)
         kept = await desk.conversations.store.turn(ask.owner, turn.id) or turn
-        items = items_of_messages(turn.id, kept.request.messages)
-        if ask.query.get("order", "desc") == "desc":
-            items.reverse()
-        return Reply(body=dumps(_page(items, ask)))
+        return Reply(body=dumps(page_of(items_of_messages(turn.id, kept.request.messages), ask)))
 
     # --- what is known
 
@@ -228,20 +227,20 @@ class OpenAIResponses:
         return response
 
 
-def _page(items: list[dict[str, Any]], ask: Ask) -> ItemList:
-    ids = [item["id"] for item in items]
-    after = ask.query.get("after")
-    if after is not None:
-        if after not in ids:
-            raise NotFound(f"There is no item {after!r}.", param="after", code="item_not_found")
-        items = items[ids.index(after) + 1 :]
-    limit = index_of(ask.query.get("limit", "20"), "limit")
-    if not 1 <= limit <= _MAX_PAGE:
-        raise RequestError(f"limit is {limit}; it has to be 1 to {_MAX_PAGE}.", param="limit")
-    page = items[:limit]
-    return ItemList(
-        data=page,
-        first_id=page[0]["id"] if page else None,
-        last_id=page[-1]["id"] if page else None,
-        has_more=len(items) > limit,
-    )
+async def _start(given: ResponsesRequest, request: AgentRequest, ask: Ask, desk: Desk) -> Run:
+    """Start the Run, with what was added to its conversation since the last."""
+    added = _added(given, request, ask, desk)
+    if added is None:
+        return await desk.start(request)
+    request.messages = [*await added.take(), *request.messages]
+    try:
+        return await desk.start(request)
+    except BaseException:
+        await added.put_back()
+        raise
+
+
+def _added(given: InputRequest, request: AgentRequest, ask: Ask, desk: Desk) -> Added | None:
+    if given.conversation is None or request.session_id is None:
+        return None
+    return Added(request.session_id, request.user_id, ask.owner, desk)
