@@ -21,8 +21,13 @@ PRESETS: dict[str, Preset] = {
     "dashscope": Preset(
         "https://dashscope.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY", "qwen-plus"
     ),
+    "dashscope-intl": Preset(
+        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY", "qwen-plus"
+    ),
     "zhipu": Preset("https://open.bigmodel.cn/api/paas/v4", "ZHIPUAI_API_KEY", "glm-4-flash"),
     "moonshot": Preset("https://api.moonshot.cn/v1", "MOONSHOT_API_KEY", "kimi-latest"),
+    "zai": Preset("https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
+    "moonshot-intl": Preset("https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", "kimi-latest"),
     "openrouter": Preset("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter/auto"),
     "siliconflow": Preset("https://api.siliconflow.cn/v1", "SILICONFLOW_API_KEY"),
     "volcengine": Preset("https://ark.cn-beijing.volces.com/api/v3", "ARK_API_KEY"),

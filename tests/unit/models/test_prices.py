@@ -21,6 +21,12 @@ def test_a_price_is_that_of_the_provider_who_is_asked():
     assert prices.find(None, "gpt-4o") is None
 
 
+def test_where_there_are_two_price_lists_only_the_one_in_dollars_is_known():
+    assert prices.find("dashscope-intl", "qwen-max") == Price(input=1.6, output=6.4)
+    assert prices.find("dashscope", "qwen-max") is None
+    assert prices.find("dashscope-intl", "qwen-turbo") is None, "its thoughts cost more than its words"
+
+
 def test_the_table_says_of_when_it_is():
     table = prices.table()
     assert len(table.as_of) == len("2026-03") and "litellm" in table.source
