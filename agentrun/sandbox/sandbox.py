@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Any
 
+from agentrun.errors import AgentRunError
 from agentrun.sandbox import creation, custom
 from agentrun.sandbox.backend import Box, Mount
 from agentrun.sandbox.browser import Browser
@@ -25,6 +26,7 @@ class Sandbox:
     def __init__(self, life: Life, box: Box) -> None:
         self._life = life
         self._box = box
+        self._paused = False
         self.files = Files(life)
         self.processes = Processes(life)
         self.contexts = Contexts(life)
@@ -92,14 +94,25 @@ class Sandbox:
         with self._life.in_use() as box:
             return await box.metrics()
 
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
     async def pause(self) -> None:
-        """Stop all that runs in it, where it stands; files stay reachable."""
+        """Stop all that runs in it, where it stands; files stay reachable. If that fails it all goes on."""
         with self._life.in_use() as box:
-            await box.pause()
+            try:
+                await box.pause()
+            except BaseException:
+                with suppress(AgentRunError):
+                    await box.resume()
+                raise
+            self._paused = True
 
     async def resume(self) -> None:
         with self._life.in_use() as box:
             await box.resume()
+            self._paused = False
 
     async def snapshot(self) -> AsyncGenerator[bytes, None]:
         """Its working folder as a tar, piece by piece; `create(snapshot=...)` begins with it. Variables are not in it."""
@@ -107,6 +120,11 @@ class Sandbox:
             async with aclosing(box.snapshot()) as chunks:
                 async for chunk in chunks:
                     yield chunk
+
+    async def restore(self, chunks: AsyncIterable[bytes]) -> None:
+        """Unpack such a tar into its working folder, over what is there."""
+        with self._life.in_use() as box:
+            await box.restore(chunks)
 
     def keep(self, idle_timeout_s: float) -> None:
         """Let it be idle for this long from now on."""

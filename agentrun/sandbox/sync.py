@@ -277,6 +277,10 @@ class SyncSandbox:
     def metrics(self) -> Metrics:
         return run(self.awaited.metrics())
 
+    @property
+    def paused(self) -> bool:
+        return self.awaited.paused
+
     def pause(self) -> None:
         run(self.awaited.pause())
 
@@ -285,6 +289,9 @@ class SyncSandbox:
 
     def snapshot(self) -> Iterator[bytes]:
         return iterate(self.awaited.snapshot())
+
+    def restore(self, chunks: Iterable[bytes]) -> None:
+        run(self.awaited.restore(_chunks(chunks)))
 
     def keep(self, idle_timeout_s: float) -> None:
         run(_on_loop(lambda: self.awaited.keep(idle_timeout_s)))

@@ -9,9 +9,10 @@ import hmac
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
-from agentrun.errors import Conflict, SandboxCrashed, Unauthorized
+from agentrun.errors import AgentRunError, Conflict, SandboxCrashed, Unauthorized
 from agentrun.sandbox.processes import Process
 from agentrun.sandbox.sandbox import Sandbox
 from agentrun.sandbox.service.boxes import Held
@@ -31,7 +32,6 @@ class Lease:
         self.token, self.traffic_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self.on_timeout: OnTimeout = on_timeout
         self.resumes_itself = resumes_itself
-        self.paused = False
         self.processes: dict[int, Followed] = {}
         self.watches = Watches(self.box)
         self.measured: tuple[float, float] | None = None  # when, and the processor time until then
@@ -58,21 +58,22 @@ class Lease:
         self._at_end = self._loop.call_later(max(end_s - time.time(), 0), self._end)
 
     def _end(self) -> None:
-        ending = self.pause() if self.on_timeout == "pause" else self.box.close()
-        self._ending = asyncio.ensure_future(ending)
+        self._ending = asyncio.ensure_future(self._finish())
+
+    async def _finish(self) -> None:
+        with suppress(AgentRunError):  # it rests, or has ended, already
+            await (self.pause() if self.on_timeout == "pause" else self.box.close())
+
+    @property
+    def paused(self) -> bool:
+        return self.box.paused
 
     async def pause(self) -> None:
-        """Stop all that runs in it, where it stands; Conflict if it rests already. Either it rests, or it goes on as before."""
+        """Stop all that runs in it, where it stands; Conflict if it rests already."""
         async with self._turn:
             if self.paused:
                 raise Conflict(f"The sandbox {self.id} is paused already.")
-            try:
-                await self.box.pause()
-            except BaseException:
-                if self.box.ended is None:
-                    await self.box.resume()
-                raise
-            self.paused = True
+            await self.box.pause()
             if self._at_end is not None:
                 self._at_end.cancel()
 
@@ -82,7 +83,6 @@ class Lease:
             rested = self.paused
             if rested:
                 await self.box.resume()
-                self.paused = False
             if rested or timeout_s is not None:
                 self.keep(timeout_s or self._timeout_s, shorten=rested)
 
