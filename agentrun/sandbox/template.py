@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from agentrun.sandbox.values import HOME
 
@@ -26,6 +34,9 @@ class TemplateType(str, Enum):
     @property
     def has_browser(self) -> bool:
         return self in (TemplateType.BROWSER, TemplateType.AIO)
+
+
+_TYPE_SCHEMA = {"type": "string", "enum": [*(kind.value for kind in TemplateType), *_SHORT]}
 
 
 class Limits(BaseModel):
@@ -92,7 +103,9 @@ class Template(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    type: TemplateType = Field(TemplateType.CODE_INTERPRETER, description="What it is for.")
+    type: Annotated[TemplateType, WithJsonSchema(_TYPE_SCHEMA)] = Field(
+        TemplateType.CODE_INTERPRETER, description="What it is for."
+    )
     backend: str = Field("auto", description="auto is the strongest that works here, and never `process`.")
     browser: str | None = Field(
         None, description="The Chromium of a type with a browser. Left out: the first that is known."

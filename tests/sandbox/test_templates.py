@@ -25,6 +25,8 @@ def test_a_template_comes_from_the_project_the_environment_or_is_built_in(
     assert names() == {
         "python": "built in",
         "code": "built in",
+        "browser": "built in",
+        "aio": "built in",
         "mine": "agentrun.yaml:2",
         "other": "environment AGENTRUN_SANDBOX_OTHER",
     }
