@@ -14,7 +14,9 @@ from agentrun.errors import ConfigError, NotFound, SandboxTimeout
 from agentrun.sandbox.browser import served
 from agentrun.sandbox.browser.calls import Calls
 from agentrun.sandbox.browser.chromium import Chromium, Client
+from agentrun.sandbox.browser.recordings import Recordings
 from agentrun.sandbox.browser.tab import Button, Picture, Reading, Tab, Until, Visit
+from agentrun.sandbox.browser.view import View
 from agentrun.sandbox.life import Life
 from agentrun.sandbox.values import HOME
 from agentrun.utils import tasks
@@ -55,6 +57,9 @@ class Browser:
         self._downloads: dict[str, Download] = {}
         self._news = asyncio.Event()
         self._beginning: asyncio.Task[None] | None = None
+        self._latest: str | None = None  # opened or selected, by anybody
+        self._views: set[View] = set()
+        self.recordings = Recordings(life, self.watch)
         self.cdp_url: str | None = None  # while it is served
 
     # --- going somewhere
@@ -181,6 +186,7 @@ class Browser:
         if found not in known:
             raise NotFound(f"There is no page {page}.", hint=f"There are {len(known)}, from 0 on.")
         self._selected = str(found)
+        self._show(self._selected)
         async with self._tab() as tab:
             await tab.ask("Page.bringToFront")
             return await tab.visit()
@@ -223,6 +229,19 @@ class Browser:
                     yield url
                 finally:
                     self.cdp_url = None
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncGenerator[View, None]:
+        """What it shows, as pictures, for as long as the block lasts; the hands of who looks at them are the view's too."""
+        async with self._tab():
+            view = View(Calls(await (await self._running()).join()))
+            self._views.add(view)
+            view.follow(self._latest)
+            try:
+                yield view
+            finally:
+                self._views.discard(view)
+                await view.close()
 
     # --- its life
 
@@ -290,6 +309,12 @@ class Browser:
                 tab = self._tabs[self._selected] = await Tab.attach(calls, self._selected)
             yield tab
 
+    def _show(self, page: str | None) -> None:
+        """To who looks at it."""
+        self._latest = page
+        for view in self._views:
+            view.follow(page)
+
     async def _until(self, true: Callable[[], bool], timeout_s: float, what: str) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
@@ -304,9 +329,14 @@ class Browser:
             case "Target.targetCreated" | "Target.targetInfoChanged":
                 info = params["targetInfo"]
                 if info["type"] == "page":
+                    new = info["targetId"] not in self._pages
                     self._pages[info["targetId"]] = info
+                    if new:
+                        self._show(info["targetId"])
             case "Target.targetDestroyed":
                 self._pages.pop(params["targetId"], None)
+                if params["targetId"] == self._latest:
+                    self._show(next(reversed(self._pages), None))
                 gone = self._tabs.pop(params["targetId"], None)
                 if gone is not None and self._calls is not None:
                     self._calls.ignore(gone.session)
