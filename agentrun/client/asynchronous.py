@@ -24,6 +24,7 @@ from agentrun.resources import (
     EndpointInfo,
     InstanceInfo,
     Key,
+    LatestDeployed,
     LogLine,
     NewKey,
     Published,
@@ -108,9 +109,9 @@ class AsyncClient:
     async def info(self, runtime: str) -> RuntimeInfo:
         return await self._get(RuntimeInfo, "runtimes", runtime)
 
-    async def deployed(self, runtime: str) -> dict[str, Any]:
-        """The newest version's number, package and definition; hidden values are `***`."""
-        return await self._get(dict[str, Any], "runtimes", runtime, "deployed")
+    async def deployed(self, runtime: str) -> LatestDeployed:
+        """The newest version and what it is made of; hidden values are `***`."""
+        return await self._get(LatestDeployed, "runtimes", runtime, "deployed")
 
     async def remove(self, runtime: str) -> None:
         """Take a runtime away, with all that is its own."""

@@ -18,6 +18,7 @@ from agentrun.resources import (
     EndpointInfo,
     InstanceInfo,
     Key,
+    LatestDeployed,
     LogLine,
     NewKey,
     Published,
@@ -83,8 +84,8 @@ class Client:
     def info(self, runtime: str) -> RuntimeInfo:
         return portal.run(self._client.info(runtime))
 
-    def deployed(self, runtime: str) -> dict[str, Any]:
-        """The newest version's number, package and definition; hidden values are `***`."""
+    def deployed(self, runtime: str) -> LatestDeployed:
+        """The newest version and what it is made of; hidden values are `***`."""
         return portal.run(self._client.deployed(runtime))
 
     def remove(self, runtime: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agentrun.resources.nouns import Condition, InstanceState, Rollout
+from agentrun.resources.nouns import Condition, Definition, InstanceState, Rollout
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -80,6 +80,14 @@ class Deployed(msgspec.Struct, frozen=True, rename="camel"):
     version: str
     created: bool
     notes: tuple[str, ...] = ()
+
+
+class LatestDeployed(msgspec.Struct, frozen=True):
+    """The newest version and what it is made of; values that nobody is shown are `***`."""
+
+    version: int
+    package: str
+    definition: Definition
 
 
 class Published(msgspec.Struct, frozen=True, rename="camel"):

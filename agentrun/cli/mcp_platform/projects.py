@@ -84,7 +84,7 @@ async def download(session: Session, asked: ManageCloudRun) -> Answer:
     name = named(asked.server_name, "serverName")
     folder = folders.inside(session.root, asked.target_path)
     async with session.platform() as platform:
-        digest = str((await platform.deployed(name))["package"])
+        digest = (await platform.deployed(name)).package
         if not digest:
             raise NotFound(f"{name} has no code of its own: it is a command of this machine's.")
         package = Package.decode(await platform.get_package(digest))

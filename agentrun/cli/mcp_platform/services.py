@@ -135,7 +135,7 @@ def _metrics(name: str, version: VersionInfo) -> dict[str, Any]:
 
 async def definition_of(platform: AsyncClient, name: str) -> Definition:
     """What the newest version is; hidden values are `***`."""
-    return msgspec.convert((await platform.deployed(name))["definition"], Definition)
+    return (await platform.deployed(name)).definition
 
 
 async def records_of(session: Session, platform: AsyncClient, name: str) -> list[dict[str, Any]]:
