@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from agentrun import tools
+from agentrun import project, tools
 from agentrun.errors import ConfigError
 from agentrun.messages import AgentRequest
 from agentrun.run.completer import Told
 from agentrun.run.execution import Execution, current_execution
 from agentrun.sandbox import registry
-from agentrun.sandbox.template import Template, TemplateType
+from agentrun.sandbox.template import BUILTIN, Template, TemplateType
 from agentrun.sandbox.toolset import Call, Held, tools_of
 from agentrun.tools import Toolset
 from agentrun.tools.calling import current_call
 from agentrun.utils import ids, portal
 from agentrun.utils.config import Config
 
+logger = logging.getLogger(__name__)
 _IDLE_S = 300.0
 _WITH_CODE = (TemplateType.CODE_INTERPRETER, TemplateType.AIO)
 
@@ -59,7 +61,7 @@ def sandbox_tools(
 
 def _template(name: str | Template, kind: TemplateType, idle_s: float | None) -> Template:
     """The template, ended after the idle time that is asked for, or its own, or a usual one."""
-    label, template = registry.resolve(name, {})
+    label, template = registry.resolve(_known(name, kind), {})
     if template.type is not kind:
         raise ConfigError(
             f'The sandbox template "{label}" is of type {template.type.value}, not {kind.value}.',
@@ -70,6 +72,16 @@ def _template(name: str | Template, kind: TemplateType, idle_s: float | None) ->
     if idle_s is None:
         idle_s = template.idle_timeout_s if "idle_timeout_s" in template.model_fields_set else _IDLE_S
     return registry.resolve(template, {"idle_timeout_s": idle_s})[1]
+
+
+def _known(name: str | Template, kind: TemplateType) -> str | Template:
+    """The name; where no template is configured at all, and not in production, a built-in one of the type stands in."""
+    known = registry.names()
+    if isinstance(name, Template) or name in known or set(known) > set(BUILTIN) or project.in_production():
+        return name
+    stand_in = next((label for label, template in BUILTIN.items() if template.type is kind), name)
+    logger.warning('Sandbox "%s" is made from the template "%s" (no sandbox is configured).', name, stand_in)
+    return stand_in
 
 
 class _Callers:

@@ -251,12 +251,23 @@ async def test_there_are_no_more_than_so_many(made: Callable[..., Toolset]):
 
 
 def test_a_mistake_is_found_when_the_tools_are_made(made: Callable[..., Toolset]):
-    with pytest.raises(ConfigError, match='There is no sandbox template "my-sandbox"'):
-        sandbox_tools("my-sandbox")
     with pytest.raises(ConfigError, match="is of type CodeInterpreter, not Browser"):
         sandbox_tools("code", template_type=TemplateType.BROWSER)
     with pytest.raises(ConfigError, match="scope is 'user'"):
         made(scope="user")
+
+
+def test_a_name_of_nothing_stands_for_the_built_in_one_only_where_nothing_is_configured(
+    made: Callable[..., Toolset], project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert [tool.name for tool in sandbox_tools("my-sandbox")] == [tool.name for tool in made()]
+    refused = pytest.raises(ConfigError, match='There is no sandbox template "my-sandbox"')
+    with monkeypatch.context() as production, refused:
+        production.setenv("AGENTRUN_PROFILE", "prod")
+        sandbox_tools("my-sandbox")
+    (project / "agentrun.yaml").write_text("sandboxes:\n  another: {}\n", "utf-8")
+    with pytest.raises(ConfigError, match='There is no sandbox template "my-sandbox"'):
+        sandbox_tools("my-sandbox")
 
 
 # --- what is made
