@@ -10,11 +10,13 @@ import msgspec
 
 from agentrun.models import pool
 from agentrun.models.http import httpx
+from agentrun.models.sight import with_pictures
 from agentrun.models.spec import ModelSpec
 
 _HOP = frozenset(
     "host content-length authorization api-key accept-encoding connection transfer-encoding".split()
 )
+_NOT_TAKEN = frozenset({400, 404, 415, 422, 500})  # what models without eyes say to an image
 _NOT_PASSED_BACK = frozenset("content-length content-encoding transfer-encoding connection".split())
 
 
@@ -80,6 +82,7 @@ class Http:
             self._headers[key_header] = key
         elif key is not None:
             self._headers["authorization"] = f"Bearer {key}"
+        self._blind = False  # found out: it takes no images
         self._timeout = httpx.Timeout(spec.timeout_s, connect=spec.connect_timeout_s)
 
     async def __call__(self, call: Call) -> Reply:
@@ -88,10 +91,22 @@ class Http:
 
     async def _exchange(self, call: Call) -> Reply:
         client = await pool.client()
-        body = call.body
-        if call.fields is not None:
-            model = self._model or await self._first_model(client)
-            body = msgspec.json.encode({**self._spec.body, **call.fields, "model": model})
+        if call.fields is None:
+            return await self._send(client, call, call.body)
+        model = self._model or await self._first_model(client)
+        shown = None if self._blind else with_pictures(call.fields, call.body)
+        if shown is not None:
+            reply = await self._send(client, call, self._encoded(shown, model))
+            if reply.status not in _NOT_TAKEN:
+                return reply
+        reply = await self._send(client, call, self._encoded(call.fields, model))
+        self._blind = self._blind or shown is not None and reply.status < 400
+        return reply
+
+    def _encoded(self, fields: Mapping[str, Any], model: str) -> bytes:
+        return msgspec.json.encode({**self._spec.body, **fields, "model": model})
+
+    async def _send(self, client: httpx.AsyncClient, call: Call, body: bytes) -> Reply:
         headers = {name: value for name, value in call.headers.items() if name.lower() not in _HOP}
         # whoever meters the answer has to read it
         headers |= {"accept-encoding": "identity", **self._headers}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 
 import msgspec
 
 _MOST_BYTES = 128 << 20  # of all Runs together; the oldest make room for new ones
 _LARGEST = 16 << 20
+_URL = re.compile(r"/runs/([^/]+)/artifacts/([^/]+)")
 _ODD = re.compile(r"[^\w.-]+")
 
 
@@ -49,6 +51,11 @@ class Artifacts:
         """The artifact of this name, if it is kept still."""
         with self._lock:
             return self._kept.get((run_id, name))
+
+    def at(self, url: str, run_ids: Collection[str]) -> Artifact | None:
+        """The artifact with this URL, if one of these Runs has made it."""
+        names = _URL.fullmatch(url)
+        return None if names is None or names[1] not in run_ids else self.get(names[1], names[2])
 
     def _free(self, run_id: str, name: str) -> str:
         stem, dot, ending = name.rpartition(".")

@@ -15,6 +15,7 @@ from agentrun.agent import Agent
 from agentrun.events import Custom, Loose
 from agentrun.ledger import Spent, start_listening, stop_listening
 from agentrun.messages import AgentRequest
+from agentrun.pictures import Picture, start_showing, stop_showing
 from agentrun.run.artifacts import Artifact
 from agentrun.run.completer import Told
 from agentrun.run.question import Question
@@ -127,6 +128,11 @@ class Execution:
             self.put(Custom("artifact", about))
         return artifact
 
+    def picture(self, url: str) -> Picture | None:
+        """What `keep` gave this address."""
+        kept = self._runs.artifacts.at(url, {self.id, self.run.id})
+        return None if kept is None else Picture(kept.media_type, kept.data)
+
     def when_over(self, callback: Callable[[], object]) -> None:
         """Have it called when the agent is over, in whatever thread; at once if it is. It may be called twice."""
         over = self._over
@@ -151,7 +157,9 @@ class Execution:
             self.put(End(cancelled=True))
             return
         token, listening = current_execution.set(self), start_listening((self,))
+        showing = start_showing(self)
         self._stop = partial(self._cancel, self._runs.worker.create_task(self._drive()))
+        stop_showing(showing)
         stop_listening(listening)
         current_execution.reset(token)
 
@@ -171,6 +179,7 @@ class Execution:
             return
         current_execution.set(self)
         start_listening((self,))
+        start_showing(self)
         try:
             if self.agent.sync:
                 rest = self.agent.run_in_thread(self.request, self)
