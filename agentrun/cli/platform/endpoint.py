@@ -8,18 +8,8 @@ import typer
 
 from agentrun.cli import output
 from agentrun.cli.platform import show
-from agentrun.cli.platform.options import (
-    S_YAML,
-    AccessName,
-    Debug,
-    Json,
-    RuntimeName,
-    Template,
-    Yes,
-    group,
-    sure,
-)
-from agentrun.cli.platform.project import target
+from agentrun.cli.platform.options import Json, Yes, group, sure
+from agentrun.cli.platform.project import Target, of_runtime
 from agentrun.errors import ConfigError
 from agentrun.resources import LATEST, Canary
 
@@ -29,7 +19,9 @@ _Name = Annotated[str, typer.Option("--endpoint-name", "-e", help="The endpoint.
 
 
 @endpoint.command("publish")
+@of_runtime
 def publish(
+    at: Target,
     endpoint_name: _Name,
     target_version: Annotated[str, typer.Option(help="LATEST, or a version's number.")] = LATEST,
     canary_version: Annotated[
@@ -43,11 +35,7 @@ def publish(
         ),
     ] = None,
     description: Annotated[str | None, typer.Option(help="What it is for.", show_default=False)] = None,
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
     as_json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Make an endpoint or change it; it holds for the next request.
 
@@ -63,26 +51,19 @@ def publish(
         if second is None:
             raise ConfigError("--canary-version is a number: that of a version.")
         canary, weight = Canary(second, weight), None
-    with target(template, access, runtime) as (client, name):
-        found = client.publish_endpoint(
-            name, endpoint_name, version=version, weight=weight, canary=canary, description=description
-        )
+    found = at.client.publish_endpoint(
+        at.runtime, endpoint_name, version=version, weight=weight, canary=canary, description=description
+    )
     for note in found.notes:
         output.note(f"Note: {note}.")
     show.answer(found.endpoint, as_json=as_json)
 
 
 @endpoint.command("list")
-def list_(
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
+@of_runtime
+def list_(at: Target, as_json: Json = False) -> None:
     """List the endpoints, the owner of the traffic first."""
-    with target(template, access, runtime) as (client, name):
-        found = client.endpoints(name)
+    found = at.client.endpoints(at.runtime)
     show.listing(
         [
             {
@@ -100,34 +81,19 @@ def list_(
 
 
 @endpoint.command("get")
-def get(
-    endpoint_name: _Name,
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
+@of_runtime
+def get(at: Target, endpoint_name: _Name, as_json: Json = False) -> None:
     """Show one endpoint."""
-    with target(template, access, runtime) as (client, name):
-        found = client.endpoint(name, endpoint_name)
+    found = at.client.endpoint(at.runtime, endpoint_name)
     show.answer(found, as_json=as_json)
 
 
 @endpoint.command("remove")
-def remove(
-    endpoint_name: _Name,
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
-    yes: Yes = False,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
+@of_runtime
+def remove(at: Target, endpoint_name: _Name, yes: Yes = False, as_json: Json = False) -> None:
     """Take an address away."""
     sure(f"Remove the endpoint {endpoint_name}?", yes=yes)
-    with target(template, access, runtime) as (client, name):
-        client.remove_endpoint(name, endpoint_name)
+    at.client.remove_endpoint(at.runtime, endpoint_name)
     output.note(f"Removed the endpoint {endpoint_name}.")
     if as_json:
         output.data({"removed": endpoint_name})

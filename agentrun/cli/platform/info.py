@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from agentrun.cli.platform import show
-from agentrun.cli.platform.options import S_YAML, AccessName, Debug, Json, RuntimeName, Template
-from agentrun.cli.platform.project import target
+from agentrun.cli.platform.options import Json
+from agentrun.cli.platform.project import Target, of_runtime
 
 
-def info(
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
+@of_runtime
+def info(at: Target, as_json: Json = False) -> None:
     """Show an agent: its status, its size, its addresses."""
-    with target(template, access, runtime) as (client, name):
-        found = client.info(name)
+    found = at.client.info(at.runtime)
     show.answer({"agent": found} if as_json else found, as_json=as_json, name="agent")

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from agentrun.cli import output
 from agentrun.cli.platform import show
-from agentrun.cli.platform.options import S_YAML, AccessName, Debug, Json, RuntimeName, Template
-from agentrun.cli.platform.project import target
+from agentrun.cli.platform.options import Json
+from agentrun.cli.platform.project import Target, of_runtime
 from agentrun.errors import ConfigError
 from agentrun.resources import LogLine
 
@@ -23,7 +23,9 @@ _RECENT_S = 20 * 60
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+@of_runtime
 def logs(
+    at: Target,
     tail: Annotated[bool, typer.Option("--tail", "-f", help="Go on with what comes.")] = False,
     start_time: Annotated[
         str | None,
@@ -45,11 +47,7 @@ def logs(
     ] = None,
     match: Annotated[str | None, typer.Option(help="Text to highlight.", show_default=False)] = None,
     lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="At most so many of the past.")] = 1000,
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
     as_json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Show what instances printed, and the requests that they answered."""
     asked_for_some = any((request_id, instance_id, search, type_))
@@ -66,9 +64,10 @@ def logs(
         "limit": lines,
         "follow": "true" if tail else None,
     }
-    with target(template, access, runtime) as (client, name):
-        found = client.logs(name, **{key: str(value) for key, value in query.items() if value is not None})
-        _print(found, match, as_json=as_json)
+    found = at.client.logs(
+        at.runtime, **{key: str(value) for key, value in query.items() if value is not None}
+    )
+    _print(found, match, as_json=as_json)
 
 
 def _print(found: Iterator[LogLine], match: str | None, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from agentrun.cli.platform import shipping, show
 from agentrun.cli.platform.options import S_YAML, AccessName, Debug, Json, RuntimeName, Template, group
-from agentrun.cli.platform.project import platform_of, project_of, target
+from agentrun.cli.platform.project import Target, of_runtime, platform_of, project_of, target
 from agentrun.client import Client
 from agentrun.errors import ConfigError
 from agentrun.resources import Hold, Release, Testers
@@ -64,78 +64,57 @@ def _started(client: Client, cargo: shipping.Cargo, hold: Hold) -> object:
 
 
 @release.command("test")
+@of_runtime
 def test(
+    at: Target,
     open_id: Annotated[
         list[str] | None, typer.Option(help="A tester's X-WX-OPENID; may be repeated.", show_default=False)
     ] = None,
     parameter: Annotated[
         str | None, typer.Option(help="A URL parameter, as name=value.", show_default=False)
     ] = None,
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
     as_json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Let testers reach the new version, and only them."""
     name_, _, value = (parameter or "").partition("=")
     testers = Testers(tuple(open_id or ()), name_ or None, value or None)
-    with target(template, access, runtime) as (client, name):
-        _show(client.release_test(name, testers), as_json=as_json)
+    _show(at.client.release_test(at.runtime, testers), as_json=as_json)
 
 
 @release.command("percent")
+@of_runtime
 def percent(
+    at: Target,
     percent: Annotated[float, typer.Argument(help="Above 0, up to 100.")],
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
     as_json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Give the new version this share of the traffic. A session stays where it is."""
-    with target(template, access, runtime) as (client, name):
-        _show(client.release_percent(name, percent), as_json=as_json)
+    _show(at.client.release_percent(at.runtime, percent), as_json=as_json)
 
 
 @release.command("finalize")
-def finalize(
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
+@of_runtime
+def finalize(at: Target, as_json: Json = False) -> None:
     """End the release: the new version has all traffic."""
-    with target(template, access, runtime) as (client, name):
-        _show(client.release_finalize(name), as_json=as_json)
+    _show(at.client.release_finalize(at.runtime), as_json=as_json)
 
 
 @release.command("rollback")
+@of_runtime
 def rollback(
+    at: Target,
     reason: Annotated[str, typer.Option(help="Why; it is recorded.", show_default=False)] = "",
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
     as_json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """End the release: the old version has all traffic again, from the next request on."""
-    with target(template, access, runtime) as (client, name):
-        _show(client.release_rollback(name, reason), as_json=as_json)
+    _show(at.client.release_rollback(at.runtime, reason), as_json=as_json)
 
 
 @release.command("status")
-def status(
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
+@of_runtime
+def status(at: Target, as_json: Json = False) -> None:
     """Show the last release: where it is, who did what, how the new version answers."""
-    with target(template, access, runtime) as (client, name):
-        _show(client.release(name), as_json=as_json)
+    _show(at.client.release(at.runtime), as_json=as_json)
 
 
 def _show(found: Release, *, as_json: bool) -> None:

@@ -7,36 +7,27 @@ from typing import Annotated
 import typer
 
 from agentrun.cli.platform import show
-from agentrun.cli.platform.options import S_YAML, AccessName, Debug, Json, RuntimeName, Template, group
-from agentrun.cli.platform.project import target
+from agentrun.cli.platform.options import Json, group
+from agentrun.cli.platform.project import Target, of_runtime
 
 version = group("Versions: the immutable builds of an agent.")
 
 
 @version.command("publish")
+@of_runtime
 def publish(
+    at: Target,
     description: Annotated[str, typer.Option(help="What it is.", show_default="the time")] = "",
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
     as_json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Publish what is deployed: its version gets a description."""
-    with target(template, access, runtime) as (client, name):
-        found = client.publish_version(name, description)
+    found = at.client.publish_version(at.runtime, description)
     show.answer(found, as_json=as_json)
 
 
 @version.command("list")
-def list_(
-    template: Template = S_YAML,
-    access: AccessName = None,
-    runtime: RuntimeName = None,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
+@of_runtime
+def list_(at: Target, as_json: Json = False) -> None:
     """List the versions, the newest first."""
-    with target(template, access, runtime) as (client, name):
-        found = client.versions(name)
+    found = at.client.versions(at.runtime)
     show.listing(found, as_json=as_json, empty="There are no versions.", without=("arn", "url"))
