@@ -201,6 +201,9 @@ class FakeDriver:
             raise NotFound(f"There is no instance {instance}.")
         return FakeExec(argv)
 
+    def owns(self, pid: int) -> bool:
+        return False
+
     async def close(self, *, stop: bool) -> None:
         for instance in list(self.running) if stop else ():
             self.kill(instance, asked=True)

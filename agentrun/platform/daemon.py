@@ -21,7 +21,7 @@ import uvloop
 
 from agentrun.config import environment
 from agentrun.errors import AgentRunError, ConfigError
-from agentrun.platform import guard
+from agentrun.platform import guard, peers
 from agentrun.platform.actions import access, releases, view
 from agentrun.platform.api import control_app
 from agentrun.platform.api.progress import shape
@@ -170,7 +170,8 @@ async def _begin(
     await stack.enter_async_context(_ticking(core, _end_without_folder(where, stop)))
     reached = await asyncio.to_thread(_open_to_others, where)
     control = Control(core, logs, _status(where, core, reached), stop)
-    await stack.enter_async_context(_serving(control, guard.of_socket(where.new_key()), _unix(where.socket)))
+    at_socket = guard.of_socket(where.new_key(), instances.owns)
+    await stack.enter_async_context(_serving(control, at_socket, _unix(where.socket)))
     if reached is not None:
         await stack.enter_async_context(_serving(control, guard.of_keys(keys), reached))
     return core.places.url()
@@ -236,6 +237,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def _serving(control: Control, who: guard.Guard, listener: socket.socket) -> AsyncGenerator[None]:
+    is_local = listener.family == socket.AF_UNIX
     options = uvicorn.Config(
         control_app(control, who),
         log_config=None,
@@ -243,7 +245,8 @@ async def _serving(control: Control, who: guard.Guard, listener: socket.socket) 
         server_header=False,
         proxy_headers=False,
         lifespan="off",
-        ws="websockets-sansio",
+        http=peers.Http if is_local else "auto",
+        ws=peers.WebSocket if is_local else "websockets-sansio",
         timeout_graceful_shutdown=2,
     )
     async with _Server(options).running(listener):

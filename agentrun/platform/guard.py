@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from agentrun.errors import PermissionDenied, Unauthorized
 from agentrun.platform.gateway.callers import Caller
 from agentrun.platform.keys import Keys
+from agentrun.platform.peers import pid_of
 from agentrun.resources import Scope
 
 # keys, and the daemon's own end, are for whose machine it is: no key can make another one
@@ -21,10 +22,16 @@ Owner: TypeAlias = Literal["owner"]
 Guard: TypeAlias = "Callable[[HTTPConnection, Scope | Owner, str | None], str]"
 
 
-def of_socket(key: str) -> Guard:
-    """The socket's permissions let only this user in, and the key only who can read this user's files."""
+def of_socket(key: str, is_of_instance: Callable[[int], bool]) -> Guard:
+    """The socket's permissions let only this user in, and the key only who can read this user's files. An instance is of
+    this user, and where the kernel does not hide those files from it, it is known by its process.
+    """
 
     def check(connection: HTTPConnection, scope: Scope | Owner, runtime: str | None) -> str:
+        if is_of_instance(pid_of(connection)):
+            raise PermissionDenied(
+                "An instance may not command its platform.", hint="Ask from outside, with a key of its own."
+            )
         if not compare_digest(_sent(connection).encode(), key.encode()):
             raise Unauthorized(
                 "The platform's socket asks for its key.",

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
+
+# what comes from elsewhere is held to these as it is read
+Whole = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+Amount = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Argument = Annotated[str, Meta(pattern=r"^[^\x00]*$")]
 
 InstanceState: TypeAlias = Literal["starting", "ready", "draining", "stopped", "failed"]
 RolloutState: TypeAlias = Literal["deployed", "testing", "gray", "finalized", "rolled_back"]
@@ -18,34 +26,34 @@ OWNER = "production"  # the endpoint that a runtime gets when s.yaml names none
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one instance may use."""
 
-    cpu: float = 1.0
-    memory_mb: int = 2048
+    cpu: Positive = 1.0
+    memory_mb: Count = 2048
 
 
 class HealthCheck(msgspec.Struct, frozen=True, omit_defaults=True):
     """When an instance counts as ready and as well. A path that the program does not know (404) is as good as none."""
 
-    path: str = "/health"
-    initial_delay_s: float = 0.0
-    period_s: float = 3.0
-    timeout_s: float = 2.0
-    failure_threshold: int = 3
-    success_threshold: int = 1
-    start_timeout_s: float = 60.0
+    path: Annotated[str, Meta(pattern="^/[!-~]*$")] = "/health"
+    initial_delay_s: Amount = 0.0
+    period_s: Positive = 3.0
+    timeout_s: Positive = 2.0
+    failure_threshold: Count = 3
+    success_threshold: Count = 1
+    start_timeout_s: Positive = 60.0
 
 
 class Scale(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many instances a version may have, and what asks for one more."""
 
-    min: int = 0
-    max: int = 5
-    concurrency: int = 10
-    idle_s: float = 300.0
-    cpu_target: float = 0.6
-    memory_target: float = 0.6
-    keep_s: float = 120.0  # how long a version without traffic stays warm
-    queue: int = 100
-    queue_s: float = 30.0
+    min: Whole = 0
+    max: Whole = 5
+    concurrency: Count = 10
+    idle_s: Amount = 300.0
+    cpu_target: Amount = 0.6
+    memory_target: Amount = 0.6
+    keep_s: Amount = 120.0  # how long a version without traffic stays warm
+    queue: Whole = 100
+    queue_s: Amount = 30.0
 
 
 class Sessions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -53,7 +61,7 @@ class Sessions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     affinity: bool = True
     isolation: bool = False
-    idle_s: float = 3600.0
+    idle_s: Amount = 3600.0
 
 
 class SecretRef(msgspec.Struct, frozen=True):
@@ -66,11 +74,11 @@ class SecretRef(msgspec.Struct, frozen=True):
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that makes a version what it is; two equal ones are one version."""
 
-    command: tuple[str, ...]
+    command: Annotated[tuple[Argument, ...], Meta(min_length=1)]
     package: str = ""  # digest of the code's files; none for a command that is on the machine already
     packages: str = ""  # digest of the installed requirements
     language: str = ""
-    port: int = 9000
+    port: Annotated[int, Meta(ge=0, le=65535)] = 9000
     limits: Limits = Limits()
     health: HealthCheck = HealthCheck()
     scale: Scale = Scale()

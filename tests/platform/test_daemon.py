@@ -7,7 +7,9 @@ import select
 import shutil
 import stat
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +30,7 @@ from agentrun.errors import (
     Unauthorized,
     Unavailable,
 )
+from agentrun.platform.builds import pack
 from agentrun.platform.drivers.local import LocalDriver
 from agentrun.platform.home import home, is_held
 from agentrun.platform.store import open_store
@@ -191,7 +194,7 @@ def test_only_its_user_can_reach_the_socket_and_read_what_it_keeps(start: Start)
     assert "hush" not in daemon.where.log.read_text("utf-8")
 
 
-def test_an_instance_is_of_the_same_user_and_still_cannot_ask_for_anything(start: Start, tmp_path: Path):
+def test_an_instance_does_not_see_the_platform_s_key(start: Start, tmp_path: Path):
     daemon = start()
     daemon.deploy(tmp_path / "code", "one")
     instance = daemon.client.instances("shop")[0].instance_id
@@ -201,6 +204,50 @@ def test_an_instance_is_of_the_same_user_and_still_cannot_ask_for_anything(start
         pytest.skip("this kernel has no Landlock: instances see what their user sees")
     printed, code = run(daemon.client, instance, f"cat {daemon.where.folder}/daemon.key")
     assert (daemon.where.key.encode() in printed, code) == (False, 1)
+
+
+ASK = """
+import socket, sys
+one = socket.socket(socket.AF_UNIX)
+one.connect(sys.argv[1])
+one.sendall(f"GET /v1/status HTTP/1.1\\r\\nhost: x\\r\\nauthorization: Bearer {sys.argv[2]}\\r\\nconnection: close\\r\\n\\r\\n".encode())
+with one.makefile() as answer:
+    print(answer.readline().split()[1])
+"""
+
+
+def test_an_instance_may_not_command_its_platform_even_with_the_key(start: Start, tmp_path: Path):
+    daemon = start()
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "ask.py").write_text(ASK, encoding="utf-8")
+    package = pack(folder)
+    daemon.client.put_package(package.digest, package.encode())
+    ask = f"python3 ask.py {daemon.where.socket} {daemon.where.key}"
+    # as itself, and as a process whose parents have all gone
+    told = f'{ask} > "$AGENTRUN_DATA/itself"; (setsid sh -c \'sleep 0.5; {ask} > "$AGENTRUN_DATA/stray"\' &)'
+    program = Definition(
+        command=("sh", "-c", f'{told}; exec python3 -m http.server -d "$AGENTRUN_DATA" $PORT'),
+        package=package.digest,
+        language="python3.11",
+    )
+    daemon.client.deploy(Deployment("shop", program), lambda _: None)
+    (instance,) = daemon.client.instances("shop")
+    assert daemon.ask("itself") == ["403"]
+    assert run(daemon.client, instance.instance_id, ask) == (b"403\n", 0)
+    stray = daemon.where.folder / "data" / "shop" / "stray"
+    end = time.monotonic() + PATIENCE_S
+    while not (stray.exists() and stray.read_text("utf-8")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert stray.read_text("utf-8") == "403\n"
+    asked = subprocess.run(
+        [sys.executable, folder / "ask.py", daemon.where.socket, daemon.where.key],
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
+    )
+    assert asked.stdout == "200\n", "whoever is no instance may"
 
 
 def test_a_long_folder_still_has_a_socket(tmp_path: Path):

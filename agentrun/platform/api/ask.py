@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite, nan
 from typing import TypeVar
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from agentrun.errors import RequestError
 
 T = TypeVar("T")
+
+_MOST = 10_000
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -38,9 +41,16 @@ class Ask(msgspec.Struct, frozen=True):
         if text is None:
             return default
         try:
-            return float(text)
+            found = float(text)
         except ValueError:
-            raise RequestError(f"{name}={text!r} is no number.", param=name) from None
+            found = nan
+        if not isfinite(found):
+            raise RequestError(f"{name}={text!r} is no number.", param=name)
+        return found
+
+    def limit(self, default: int) -> int:
+        """How many are wanted at most."""
+        return int(max(1, min(self.number("limit", default) or default, _MOST)))
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() in ("1", "true", "yes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agentrun.resources import Canary, Scope, Testers
+from agentrun.resources.nouns import Count
 
 
 class Build(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +68,7 @@ class MakeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     scopes: tuple[Scope, ...]
     runtimes: tuple[str, ...] = ()
-    per_minute: int = 600
+    per_minute: Count = 600
     trusted: bool = False
 
 

@@ -10,15 +10,14 @@ from agentrun.platform.api.ask import Ask
 from agentrun.platform.logs.logs import KINDS, Line, Logs, Query
 from agentrun.resources import LogLine
 
-_MOST = 10_000
+_LATEST = 2.0**35  # seconds since 1970 that a time may be, which is in the year 3058
 
 
-async def read(logs: Logs, ask: Ask) -> AsyncIterator[LogLine]:
+async def read(logs: Logs, runtime: str, query: Query, *, follow: bool) -> AsyncIterator[LogLine]:
     """The lines that fit, the oldest first; with `follow`, those to come as well."""
-    query, runtime = query_of(ask), ask.path["runtime"]
     for line in await asyncio.to_thread(logs.search, runtime, query):
         yield _shown(line)
-    if ask.flag("follow"):
+    if follow:
         async for line in logs.follow(runtime, query):
             yield _shown(line)
 
@@ -28,17 +27,23 @@ def query_of(ask: Ask) -> Query:
     kind = ask.query.get("kind")
     if kind is not None and kind not in KINDS:
         raise RequestError(f"There are no logs of kind {kind!r}.", hint=f"There are: {', '.join(KINDS)}.")
-    limit = int(ask.number("limit", 1000) or 1000)
     return Query(
-        since=ask.number("since"),
-        until=ask.number("until"),
+        since=_moment(ask, "since"),
+        until=_moment(ask, "until"),
         request=ask.query.get("request"),
         instance=ask.query.get("instance"),
         text=ask.query.get("search"),
         failed={"fail": True, "success": False}.get(ask.query.get("type", "")),
         kind=kind,
-        limit=max(1, min(limit, _MOST)),
+        limit=ask.limit(1000),
     )
+
+
+def _moment(ask: Ask, name: str) -> float | None:
+    found = ask.number(name)
+    if found is not None and not 0 <= found <= _LATEST:
+        raise RequestError(f"{name}={found:g} is no time in seconds since 1970.", param=name)
+    return found
 
 
 def _shown(line: Line) -> LogLine:

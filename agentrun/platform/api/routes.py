@@ -54,8 +54,7 @@ async def _stop(control: Control, ask: Ask) -> Any:
 
 
 async def _audits(control: Control, ask: Ask) -> Any:
-    limit = int(ask.number("limit", 100) or 100)
-    return await control.core.records(lambda records: records.audits(limit))
+    return await control.core.records(lambda records: records.audits(ask.limit(100)))
 
 
 async def _has_package(control: Control, ask: Ask) -> Any:
@@ -183,7 +182,7 @@ async def _release_step(control: Control, ask: Ask) -> Any:
 
 def _logs(control: Control, ask: Ask) -> AsyncIterator[Any]:
     view.runtime_info(control.core, ask.path["runtime"])
-    return lines.read(control.logs, ask)
+    return lines.read(control.logs, ask.path["runtime"], lines.query_of(ask), follow=ask.flag("follow"))
 
 
 async def _secrets(control: Control, ask: Ask) -> Any:

@@ -111,6 +111,12 @@ class Driver(Protocol):
         self, instance: str, argv: Sequence[str], *, folder: str = "", terminal: bool = False
     ) -> Exec: ...
 
+    def owns(self, pid: int) -> bool:
+        """Whether a process of this machine is a part of an instance, or of a command beside one: those may not
+        command the platform. Of one that is gone nobody knows, so it may be.
+        """
+        ...
+
     async def close(self, *, stop: bool) -> None:
         """Leave; without `stop` what runs goes on, for the next one that opens this driver."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from agentrun.platform.drivers.commands import run_inside
 from agentrun.platform.drivers.driver import Capability, Ended, Exec, Handle, Launch, Stats
 from agentrun.platform.drivers.keeper import linux, wire
 from agentrun.platform.drivers.keeper.inside import Inside
+from agentrun.platform.drivers.keeper.orphans import ancestors
 from agentrun.platform.drivers.usage import usage
 from agentrun.utils.tasks import end as end_tasks
 
@@ -46,6 +48,7 @@ class LocalDriver:
         self._waiting: dict[int, asyncio.Future[wire.Reply]] = {}
         self._number = 0
         self._known: dict[str, Handle] = {}
+        self._keeper = 0  # its process
 
     async def open(self, on_end: Callable[[Ended], None]) -> Sequence[Handle]:
         self._on_end = on_end
@@ -82,6 +85,12 @@ class LocalDriver:
             Inside(tuple(argv), folder or launch.folder, variables, handle.pid, launch, terminal)
         )
 
+    def owns(self, pid: int) -> bool:
+        if pid == os.getpid():
+            return False
+        above = set(ancestors(pid))  # commands beside instances are children of this process
+        return not above or not above.isdisjoint((self._keeper, os.getpid()))
+
     async def close(self, *, stop: bool) -> None:
         if stop and (self._writer is not None or wire.socket_path(self._folder).exists()):
             with suppress(DriverError, asyncio.TimeoutError):  # a keeper that hangs must hang nobody else
@@ -111,6 +120,7 @@ class LocalDriver:
         async with self._connecting:
             if self._writer is None:
                 reader, self._writer = await self._connect()
+                self._keeper, _ = linux.peer_of(self._writer.get_extra_info("socket").fileno())
                 self._listening = asyncio.create_task(self._listen(reader))
             return self._writer
 

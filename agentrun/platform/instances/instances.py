@@ -117,6 +117,10 @@ class Instances:
         self._find(instance)
         return await self._driver.exec(instance, argv, folder=folder, terminal=terminal)
 
+    def owns(self, pid: int) -> bool:
+        """Whether a process is a part of an instance, or may be."""
+        return self._driver.owns(pid)
+
     def restart(self, instance: str) -> None:
         """End one; if it is needed, another takes its place."""
         pool, live = self._find(instance)

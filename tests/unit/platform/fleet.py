@@ -42,6 +42,9 @@ class FakeFleet:
     ) -> Exec:
         raise NotImplementedError
 
+    def owns(self, pid: int) -> bool:
+        return False
+
     def figures(self, version_id: str, seconds: float = 60) -> Figures:
         return self.answers.get(version_id, Figures())
 

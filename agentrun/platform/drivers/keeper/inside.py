@@ -49,7 +49,7 @@ def main(descriptor: int) -> int:
     try:
         become(inside)
     except OSError as error:
-        print(f"{inside.argv[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"{error.filename or inside.argv[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
     return 127
 
 

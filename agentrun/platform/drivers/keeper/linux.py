@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import struct
 from collections.abc import Iterable
 
@@ -22,6 +23,7 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _REFER, _TRUNCATE, _IOCTL = 1 << 13, 1 << 14, 1 << 15
 _ON_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
+_CREDENTIALS = struct.Struct("3i")
 _SCOPES = 0b11  # abstract sockets and signals stay among its own processes
 
 
@@ -38,6 +40,14 @@ def adopt_orphans() -> None:
 def no_new_privileges() -> None:
     """No program that is run from now on has more rights than this one, whatever its bits say."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def peer_of(descriptor: int) -> tuple[int, int]:
+    """The process and the user that opened the other end of a Unix socket."""
+    with socket.socket(fileno=os.dup(descriptor)) as one:
+        said = one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, user, _ = _CREDENTIALS.unpack(said)
+    return pid, user
 
 
 def landlock_version() -> int:

@@ -32,12 +32,14 @@ def marked(marks: Mapping[str, str]) -> Iterator[int]:
 
 
 def descends(pid: int, ancestor: int) -> bool:
-    """Whether `ancestor` is among the parents of `pid`."""
-    while pid > 1:
-        if pid == ancestor:
-            return True
-        pid = parent(pid)
-    return False
+    """Whether a process is another one or a descendant of it."""
+    return pid == ancestor or ancestor in ancestors(pid)
+
+
+def ancestors(pid: int) -> Iterator[int]:
+    """The processes above one, up to the first of all; none for a process that is gone."""
+    while pid := parent(pid):
+        yield pid
 
 
 def parent(pid: int) -> int:

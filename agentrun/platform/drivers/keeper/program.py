@@ -7,7 +7,6 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import time
 import traceback
 from collections.abc import Callable
@@ -52,6 +51,7 @@ def daemonize(folder: Path, *, alone_s: float, cgroups: bool) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     linux.adopt_orphans()
+    listener.listen()  # again: the kernel tells those who connect which process did it last
     Program(folder, listener, alone_s, cgroups=cgroups).run()
 
 
@@ -117,8 +117,7 @@ class Program:
     def _welcome(self) -> None:
         """A driver comes. An instance may not: it runs as the same user, and could ask for anything."""
         client, _ = self._listener.accept()
-        credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        pid, user, _ = struct.unpack("3i", credentials)
+        pid, user = linux.peer_of(client.fileno())
         if user != os.getuid() or descends(pid, os.getpid()):
             client.close()
             return
