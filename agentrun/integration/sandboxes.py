@@ -15,7 +15,7 @@ from agentrun.run.completer import Told
 from agentrun.run.execution import Execution, current_execution
 from agentrun.sandbox import registry
 from agentrun.sandbox.template import BUILTIN, Template, TemplateType
-from agentrun.sandbox.toolset import Call, Held, tools_of
+from agentrun.sandbox.toolset import Call, Held, has_tools, tools_of
 from agentrun.tools import Toolset
 from agentrun.tools.calling import current_call
 from agentrun.utils import ids, portal
@@ -23,7 +23,6 @@ from agentrun.utils.config import Config
 
 logger = logging.getLogger(__name__)
 _IDLE_S = 300.0
-_WITH_CODE = (TemplateType.CODE_INTERPRETER, TemplateType.AIO)
 
 Sharing: TypeAlias = Literal["session", "run", "shared"]
 Scope: TypeAlias = Sharing | Callable[[AgentRequest], str]
@@ -54,7 +53,9 @@ def sandbox_tools(
         raise ConfigError(f"scope is {scope!r}; it has to be one of {known}, or a function of the request.")
     held = Held(template, max_sandboxes)
     folder = None if local_artifact_dir is None else Path(local_artifact_dir)
-    made = tools_of(held, _Callers(held, scope, folder).call, max_output_chars, original=original_names)
+    made = tools_of(
+        held, template_type, _Callers(held, scope, folder).call, max_output_chars, original=original_names
+    )
     name = template_name if isinstance(template_name, str) else "sandbox"
     return tools.toolset(Toolset(name, made, "a sandbox"), **options)
 
@@ -67,8 +68,8 @@ def _template(name: str | Template, kind: TemplateType, idle_s: float | None) ->
             f'The sandbox template "{label}" is of type {template.type.value}, not {kind.value}.',
             hint=f"Ask for template_type=TemplateType.{template.type.name}.",
         )
-    if kind not in _WITH_CODE:
-        raise ConfigError(f"There are no tools for sandboxes of type {kind.value} yet.")
+    if not has_tools(kind):
+        raise ConfigError(f"There are no tools for sandboxes of type {kind.value}.")
     if idle_s is None:
         idle_s = template.idle_timeout_s if "idle_timeout_s" in template.model_fields_set else _IDLE_S
     return registry.resolve(template, {"idle_timeout_s": idle_s})[1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from agentrun.sandbox.template import TemplateType
+from agentrun.sandbox.toolset.browser import BrowserTools, OriginalBrowserTools
 from agentrun.sandbox.toolset.held import Held
 from agentrun.sandbox.toolset.original import OriginalTools
 from agentrun.sandbox.toolset.tools import Call, Tools
@@ -16,10 +18,28 @@ _AS = {
 }  # the original's take more arguments than ours
 
 
-def tools_of(held: Held, call: Callable[[], Call], max_output: int, *, original: bool = False) -> list[Tool]:
-    """The tools on these sandboxes; `call` says each time for whom it is."""
-    tools = (OriginalTools if original else Tools)(held, call, max_output)
-    return [tool_of(function, name=_AS.get(function.__name__)) for function in tools.functions]
+_CODE, _BROWSER = (Tools, OriginalTools), (BrowserTools, OriginalBrowserTools)
+_OF = {
+    TemplateType.CODE_INTERPRETER: (_CODE,),
+    TemplateType.BROWSER: (_BROWSER,),
+    TemplateType.AIO: (_CODE, _BROWSER),
+}
 
 
-__all__ = ["Call", "Held", "tools_of"]
+def has_tools(kind: TemplateType) -> bool:
+    return kind in _OF
+
+
+def tools_of(
+    held: Held, kind: TemplateType, call: Callable[[], Call], max_output: int, *, original: bool = False
+) -> list[Tool]:
+    """The tools on these sandboxes, which are of this kind; `call` says each time for whom it is."""
+    found: dict[str, Tool] = {}
+    for ours, theirs in _OF[kind]:
+        for function in (theirs if original else ours)(held, call, max_output).functions:
+            tool = tool_of(function, name=_AS.get(function.__name__))
+            found.setdefault(tool.name, tool)  # the original has `health` for both
+    return list(found.values())
+
+
+__all__ = ["Call", "Held", "has_tools", "tools_of"]

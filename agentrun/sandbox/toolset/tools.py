@@ -188,14 +188,19 @@ def _reader(call: Call, said: Transcript) -> Callable[[Output], None]:
 
 def _shown(result: Result, call: Call) -> str:
     """A result as text; an image as where it can be seen."""
-    for kind, ending in _IMAGES.items():
+    for kind in _IMAGES:
         if kind in result.data:
-            url = call.show(f"image.{ending}", kind, _bytes_of(result.data[kind]))
-            return f"[image: {url}]" if url else f"[an image, {kind}]"
+            return picture(call, kind, _bytes_of(result.data[kind]))
     for kind in _TEXTS:
         if kind in result.data:
             return str(result.data[kind])
     return msgspec.json.encode(dict(result.data), enc_hook=str).decode()
+
+
+def picture(call: Call, kind: str, data: bytes) -> str:
+    """An image as text: where it can be seen."""
+    url = call.show(f"image.{_IMAGES[kind]}", kind, data)
+    return f"[image: {url}]" if url else f"[an image, {kind}]"
 
 
 def _bytes_of(data: object) -> bytes:
