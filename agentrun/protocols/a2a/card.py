@@ -14,10 +14,12 @@ _PATH = re.compile(r"(/[\w.~\-]+)*", re.ASCII)
 _MODES = ["text/plain", "application/json"]
 
 
-def card(settings: Settings, headers: Mapping[str, str]) -> dict[str, Any]:
-    """The card for somebody who reached this server by these headers."""
-    name = settings.models[0] if settings.models else "agentrun"
+def card(settings: Settings, headers: Mapping[str, str], bot_id: str | None = None) -> dict[str, Any]:
+    """The card for somebody who reached this server by these headers, of this bot or of who answers otherwise."""
+    name = bot_id or (settings.models[0] if settings.models else "agentrun")
     url = f"{address(settings, headers)}/a2a"
+    plain = [{"url": url, "protocolBinding": "HTTP+JSON", "protocolVersion": "1.0"}] if bot_id is None else []
+    url = url if bot_id is None else f"{url}/{bot_id}"
     written: dict[str, Any] = {
         **_before_1(url),
         "name": name,
@@ -25,7 +27,7 @@ def card(settings: Settings, headers: Mapping[str, str]) -> dict[str, Any]:
         "version": __version__,
         "supportedInterfaces": [
             {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"},
-            {"url": url, "protocolBinding": "HTTP+JSON", "protocolVersion": "1.0"},
+            *plain,
             {"url": url, "protocolBinding": "JSONRPC", "protocolVersion": "0.3"},
         ],
         "capabilities": {"streaming": True, "pushNotifications": True, "extendedAgentCard": False},

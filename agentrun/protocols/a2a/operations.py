@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import msgspec
 
 from agentrun.errors import RequestError
-from agentrun.messages import AgentRequest
 from agentrun.protocols.a2a import errors, push
 from agentrun.protocols.a2a.encoder import TaskEncoder
 from agentrun.protocols.a2a.errors import A2AError
@@ -17,11 +16,11 @@ from agentrun.protocols.a2a.request import SendMessageRequest, agent_request, re
 from agentrun.protocols.a2a.task import ending_of, task_id_of
 from agentrun.protocols.a2a.words import INPUT_REQUIRED, state_of
 from agentrun.protocols.body import read_fields
+from agentrun.protocols.bots import served_bot
 from agentrun.protocols.json_rpc import Id
 from agentrun.protocols.protocol import Ask, Desk, Replay, Stream, call_of
 from agentrun.run import Run
-from agentrun.run.conversations import scope_of
-from agentrun.sessions import Turn
+from agentrun.sessions import Scope, Turn
 
 _PAGE, _LARGEST_PAGE = 50, 100
 
@@ -135,6 +134,8 @@ async def _start(params: Params, ask: Ask, desk: Desk, *, stream: bool) -> tuple
     named = asked.configuration.task_push_notification_config if asked.configuration else None
     config = await push.read(named, desk) if named else None
     request = agent_request(asked, params, ask.headers, stream=stream)
+    if "bot_id" in ask.path:
+        request.bot_id = served_bot(ask.path["bot_id"], desk)
     if asked.message.task_id:
         await _check_waits(asked, ask, desk)
         latest = await find(asked.message.task_id, ask, desk)
@@ -161,11 +162,15 @@ async def _check_waits(asked: SendMessageRequest, ask: Ask, desk: Desk) -> None:
 
 async def _turns(context_id: str, ask: Ask, desk: Desk) -> Sequence[Turn]:
     runs = [run for run in desk.conversations.runs.list(ask.owner) if run.request.protocol == "a2a"]
+    if "bot_id" in ask.path:
+        runs = [run for run in runs if run.request.bot_id == ask.path["bot_id"]]
     if not context_id:
         return _latest([await now(run, desk) for run in runs])
-    asking = AgentRequest(messages=[], user_id=ask.headers.get("x-user-id"))
-    kept = await desk.conversations.store.session(scope_of(asking, ask.owner), context_id)
-    return _latest([turn for turn in reversed(kept) if turn.request.protocol == "a2a"])
+    bots = [ask.path["bot_id"]] if "bot_id" in ask.path else ["", *desk.bots]
+    scopes = [Scope(ask.owner, bot_id, ask.headers.get("x-user-id") or "") for bot_id in bots]
+    kept = [turn for scope in scopes for turn in await desk.conversations.store.session(scope, context_id)]
+    kept.sort(key=lambda turn: turn.created, reverse=True)
+    return _latest([turn for turn in kept if turn.request.protocol == "a2a"])
 
 
 def _latest(turns: Sequence[Turn]) -> list[Turn]:

@@ -1,4 +1,7 @@
-"""AG-UI: `POST /ag-ui/agent` and `POST /agui/v1/run`, for user interfaces. Always a stream."""
+"""AG-UI: `POST /ag-ui/agent` and `POST /agui/v1/run`, for user interfaces. Always a stream.
+
+Of several agents, `/ag-ui/agent/{bot_id}` is one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from agentrun.errors import AgentRunError
 from agentrun.messages import AgentRequest
 from agentrun.protocols.ag_ui.encoder import AGUIEncoder
 from agentrun.protocols.ag_ui.request import RunAgentInput, StreamedEvent, read
+from agentrun.protocols.bots import checked_bot
 from agentrun.protocols.openai_errors import error_body
 from agentrun.protocols.protocol import Action, Ask, Call, Route
 from agentrun.utils.json import dumps
@@ -30,11 +34,14 @@ class AGUI:
                 request=RunAgentInput,
                 chunk=StreamedEvent,
             )
-            for path in ("/ag-ui/agent", "/agui/v1/run")
+            for path in ("/ag-ui/agent", "/agui/v1/run", "/ag-ui/agent/{bot_id}")
         )
 
     def decode(self, ask: Ask) -> AgentRequest:
-        return read(ask.body, ask.headers, self.name)
+        request = read(ask.body, ask.headers, self.name)
+        if "bot_id" in ask.path:
+            request.bot_id = checked_bot(ask.path["bot_id"])
+        return request
 
     def encoder(self, call: Call) -> AGUIEncoder:
         return AGUIEncoder(call)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from agentrun.config import Settings
-from agentrun.errors import AgentRunError, NotFound, RequestError
+from agentrun.errors import AgentRunError, RequestError
 from agentrun.messages import AgentRequest
 from agentrun.protocols.aibot import errors, words
 from agentrun.protocols.aibot.asking import request_of
@@ -18,6 +18,7 @@ from agentrun.protocols.aibot.call import BotCall, call_of
 from agentrun.protocols.aibot.encoder import AIBotEncoder
 from agentrun.protocols.aibot.methods import BotMethods, name_conversation, pieces_of
 from agentrun.protocols.body import read_body
+from agentrun.protocols.bots import served_bot
 from agentrun.protocols.protocol import (
     Action,
     Answer,
@@ -150,15 +151,7 @@ class _Fields(msgspec.Struct):
 
 
 def _bot_of(ask: Ask, desk: Desk) -> str:
-    bot_id = errors.checked_bot_id(ask.path["bot_id"])
-    if desk.bots and bot_id not in desk.bots:
-        raise NotFound(
-            f"There is no bot {bot_id!r} here.",
-            hint=f"This server has: {', '.join(desk.bots)}.",
-            param="botId",
-            code="bot_not_found",
-        )
-    return bot_id
+    return served_bot(ask.path["bot_id"], desk, "botId")
 
 
 def _action(

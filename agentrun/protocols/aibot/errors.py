@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from agentrun.bot_id import BotId, InvalidBotId
 from agentrun.errors import AgentRunError, RequestError
 from agentrun.utils.json import dumps
 
@@ -30,11 +29,3 @@ def encode(error: AgentRunError) -> bytes:
     """The body of an error answer."""
     code = _CODES.get(error.status) or error.code.upper()
     return dumps(ErrorAnswer(code, str(error), error.request_id))
-
-
-def checked_bot_id(text: str) -> str:
-    """The id in a path, before anything is read, written or run."""
-    try:
-        return str(BotId.parse(text))
-    except InvalidBotId as error:
-        raise RequestError(error.message, hint=error.hint, param="botId", code="invalid_bot_id") from None

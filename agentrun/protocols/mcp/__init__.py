@@ -36,7 +36,7 @@ class MCP:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._words = Words(settings.models[0] if settings.models else "agent")
+        self._name = settings.models[0] if settings.models else "agent"
         self._sessions = Sessions()
         error = json_rpc.ErrorAnswer
         self.actions = (
@@ -96,13 +96,13 @@ class MCP:
     ) -> Answer:
         match message.method:
             case "initialize" if not modern:
-                return self._initialize(message, ask)
+                return self._initialize(message, ask, desk)
             case "server/discover" if modern:
-                return _reply(message, self._words.discovered())
+                return _reply(message, self._words(desk).discovered())
             case "ping" if not modern:
                 return _reply(message, {})
             case "tools/list":
-                return _reply(message, self._words.tools(modern=modern))
+                return _reply(message, self._words(desk).tools(modern=modern))
             case "tools/call":
                 return await self._call(message, modern, session, ask, desk)
             case method:
@@ -111,8 +111,11 @@ class MCP:
                     json_rpc.METHOD_NOT_FOUND, f"There is no method {method!r} here.", status=status
                 )
 
-    def _initialize(self, message: RpcMessage, ask: Ask) -> Reply:
-        result = self._words.initialized(message.params.get("protocolVersion"))
+    def _words(self, desk: Desk) -> Words:
+        return Words(self._name, desk.bots)
+
+    def _initialize(self, message: RpcMessage, ask: Ask, desk: Desk) -> Reply:
+        result = self._words(desk).initialized(message.params.get("protocolVersion"))
         if self._settings.workers > 1:  # the next request may come to another process
             return _reply(message, result)
         session = self._sessions.open(ask.owner, message.params.get("capabilities"))
@@ -123,7 +126,7 @@ class MCP:
     ) -> Answer:
         asks = can_elicit(door.meta_of(message).get(said.CAPABILITIES_KEY)) if modern else False
         caller = Caller(ask.headers, modern, session, asks or (session is not None and session.can_elicit))
-        call = Call(message, caller, self._words.tool, desk)
+        call = Call(message, caller, self._words(desk).bots, desk)
         begun = await call.begin(ask.owner)
         if not isinstance(begun, Run):
             return _reply(message, begun)

@@ -37,7 +37,9 @@ class Caller(msgspec.Struct):
 class Call:
     """One `tools/call`. `begin` may raise what is an error of HTTP; `messages` are what the client is sent."""
 
-    def __init__(self, message: RpcMessage, caller: Caller, tool: str, desk: Desk) -> None:
+    def __init__(
+        self, message: RpcMessage, caller: Caller, bots: Mapping[str, str | None], desk: Desk
+    ) -> None:
         self._id: Id = message.id
         self._params = message.params
         self._caller = caller
@@ -46,9 +48,10 @@ class Call:
         token: object = words.fields_of(message.params.get("_meta")).get("progressToken")
         self._progress = None if token is None else Progress(token)
         self._before: list[Run | Turn] = []  # the Runs of this call that ended with a question
-        if message.params.get("name") != tool:
-            name = message.params.get("name")
-            raise RpcError(INVALID_PARAMS, f"Unknown tool: {name!r}. There is: {tool}.")
+        name = message.params.get("name")
+        if not isinstance(name, str) or name not in bots:
+            raise RpcError(INVALID_PARAMS, f"Unknown tool: {name!r}. There is: {', '.join(bots)}.")
+        self._bot_id = bots[name]
 
     async def begin(self, owner: str) -> Run | Fields:
         """The first Run, or the answer to arguments that are none."""
@@ -149,6 +152,7 @@ class Call:
             new_only=True,
             kept=self._caller.can_elicit or conversation is not None,
             user_id=self._caller.headers.get("x-user-id"),
+            bot_id=self._bot_id,
             headers=self._caller.headers,
             extra={name: value for name, value in self._params.items() if name in ("arguments", "_meta")},
             protocol="mcp",

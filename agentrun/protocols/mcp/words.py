@@ -24,13 +24,16 @@ Fields = dict[str, Any]
 
 
 class Words:
-    """The results of one agent's server."""
+    """The results of one server: of an agent, or of several bots, each of which is a tool."""
 
-    def __init__(self, name: str) -> None:
-        self.tool = "ask_" + (re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "agent")
-        self._name = name
+    def __init__(self, name: str, bots: Sequence[str] = ()) -> None:
+        self.bots: dict[str, str | None] = {f"ask_{bot}": bot for bot in bots}  # by the tool's name
+        if len(bots) < 2:
+            self.bots = {_tool(name): None}
         self._info = {"name": name, "version": __version__}
-        self._instructions = f"The tool {self.tool} asks the agent {name}."
+        asked = (f"The tool {tool} asks the agent {bot or name}." for tool, bot in self.bots.items())
+        self._instructions = " ".join(asked)
+        self._name = name
 
     def initialized(self, wanted: object) -> Fields:
         return initialized(wanted, self._info, self._instructions)
@@ -51,13 +54,16 @@ class Words:
             },
             "required": ["message"],
         }
-        tool = {
-            "name": self.tool,
-            "title": f"Ask {self._name}",
-            "description": f"Ask the agent {self._name}. It may take a while, and says what it does meanwhile.",
-            "inputSchema": schema,
-        }
-        return {**(cacheable(self._info) if modern else {}), "tools": [tool]}
+        tools = [
+            {
+                "name": tool,
+                "title": f"Ask {bot or self._name}",
+                "description": f"Ask the agent {bot or self._name}. It may take a while, and says what it does meanwhile.",
+                "inputSchema": schema,
+            }
+            for tool, bot in self.bots.items()
+        ]
+        return {**(cacheable(self._info) if modern else {}), "tools": tools}
 
 
 def initialized(wanted: object, info: Fields, instructions: str) -> Fields:
@@ -89,6 +95,10 @@ def cacheable(info: Fields) -> Fields:
         "cacheScope": "private",
         "_meta": {_SERVER_KEY: info},
     }
+
+
+def _tool(name: str) -> str:
+    return "ask_" + (re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "agent")
 
 
 def called(text: str, *, failed: bool = False, run_id: str = "", usage: Fields | None = None) -> Fields:

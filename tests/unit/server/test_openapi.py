@@ -78,6 +78,7 @@ def test_keys_are_asked_for_where_there_are_any():
         "/healthz",
         "/readyz",
         "/.well-known/agent-card.json",
+        "/a2a/{bot_id}/.well-known/agent-card.json",
     }
 
 

@@ -55,7 +55,7 @@ def test_an_answer_is_what_was_asked_for(schema: Any, content: dict[str, Any], a
 @pytest.mark.parametrize("version", [*words.HANDSHAKE, MODERN])
 def test_results_are_those_of_the_version(version: str):
     said = words.Words("My Agent!")
-    assert said.tool == "ask_my_agent"
+    assert list(said.bots) == ["ask_my_agent"]
     methods.validate_server_result("tools/list", version, said.tools(modern=version == MODERN))
     methods.validate_server_result("tools/call", version, words.called("hi", run_id="run_1"))
     if version == MODERN:
@@ -69,4 +69,4 @@ def test_results_are_those_of_the_version(version: str):
     [("", "ask_agent"), ("漢字", "ask_agent"), ("a/b.c", "ask_a_b_c"), ("GPT-4", "ask_gpt_4")],
 )
 def test_a_tools_name_is_one_that_models_accept(name: str, tool: str):
-    assert words.Words(name).tool == tool
+    assert list(words.Words(name).bots) == [tool]
