@@ -14,6 +14,7 @@ from starlette.routing import Route as Path
 from starlette.routing import WebSocketRoute
 
 from agentrun.errors import AgentRunError, RequestError, TooLarge
+from agentrun.platform.api import openapi
 from agentrun.platform.api.ask import Ask
 from agentrun.platform.api.progress import known, shape, status_of
 from agentrun.platform.api.routes import ROUTES, Control, Route
@@ -24,7 +25,11 @@ from agentrun.utils.json import dumps
 
 def control_app(control: Control, guard: Guard) -> Starlette:
     """The control API of a platform."""
-    paths = [Path(route.path, _answers(route, control, guard), methods=[route.method]) for route in ROUTES]
+    described = Route("GET", openapi.PATH, "read", _described, shared=True)
+    paths = [
+        Path(route.path, _answers(route, control, guard), methods=[route.method])
+        for route in (*ROUTES, described)
+    ]
     return Starlette(
         routes=[
             *paths,
@@ -32,6 +37,10 @@ def control_app(control: Control, guard: Guard) -> Starlette:
         ],
         exception_handlers={AgentRunError: _refused, HTTPException: _no_route, Exception: _failed},
     )
+
+
+async def _described(control: Control, ask: Ask) -> dict[str, Any]:
+    return openapi.document(ROUTES)
 
 
 def _answers(route: Route, control: Control, guard: Guard) -> Callable[[Request], Any]:

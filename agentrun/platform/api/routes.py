@@ -17,7 +17,25 @@ from agentrun.platform.builds import Package
 from agentrun.platform.core import Core
 from agentrun.platform.guard import Owner
 from agentrun.platform.logs.logs import Logs
-from agentrun.resources import Deployment, EndpointWish, Scope, Status
+from agentrun.platform.store import Audit
+from agentrun.resources import (
+    Concurrency,
+    Deployment,
+    EndpointInfo,
+    EndpointWish,
+    InstanceInfo,
+    Key,
+    LatestDeployed,
+    LogLine,
+    NewKey,
+    Published,
+    Release,
+    RuntimeInfo,
+    Scope,
+    SecretInfo,
+    Status,
+    VersionInfo,
+)
 
 
 class Control(NamedTuple):
@@ -34,13 +52,16 @@ Stream: TypeAlias = "Callable[[Control, Ask], AsyncIterator[Any]]"
 
 
 class Route(NamedTuple):
-    """One of them. `largest` is how many bytes it takes."""
+    """One of them. `takes` and `gives` are the types of its bodies, a stream's of one line; `largest` is in bytes."""
 
     method: str
     path: str
     scope: Scope | Owner
     answer: Answer | None = None
     stream: Stream | None = None
+    takes: Any = None
+    gives: Any = None
+    query: tuple[str, ...] = ()
     largest: int = 1_000_000
     shared: bool = False  # of no runtime in particular, and harmless to those that a key is not for
 
@@ -98,7 +119,7 @@ async def _deployed(control: Control, ask: Ask) -> Any:
     if latest is None:
         return None
     shown = msgspec.structs.replace(latest.definition, variables=view.shown_variables(latest.definition))
-    return {"version": latest.number, "package": shown.package, "definition": shown}
+    return LatestDeployed(latest.number, shown.package, shown)
 
 
 async def _remove(control: Control, ask: Ask) -> Any:
@@ -153,31 +174,34 @@ async def _release(control: Control, ask: Ask) -> Any:
     return await releases.status(control.core, ask.path["runtime"])
 
 
-async def _release_step(control: Control, ask: Ask) -> Any:
-    core, runtime = control.core, ask.path["runtime"]
-    match ask.path["action"]:
-        case "start":
-            begin = ask.read(bodies.Start)
-            return await releases.start(
-                core,
-                runtime,
-                by=ask.by,
-                version=begin.version,
-                max_error_rate=begin.max_error_rate,
-                max_latency_ms=begin.max_latency_ms,
-            )
-        case "test":
-            return await releases.test(core, runtime, ask.read(bodies.Test), by=ask.by)
-        case "percent":
-            return await releases.percent(core, runtime, ask.read(bodies.Percent).percent, by=ask.by)
-        case "finalize":
-            return await releases.finalize(core, runtime, by=ask.by)
-        case "rollback":
-            return await releases.roll_back(core, runtime, by=ask.by, why=ask.read(bodies.Why).why)
-        case other:
-            raise NotFound(
-                f"A release has no step {other!r}.", hint="start, test, percent, finalize, rollback"
-            )
+async def _release_start(control: Control, ask: Ask) -> Any:
+    begin = ask.read(bodies.Start)
+    return await releases.start(
+        control.core,
+        ask.path["runtime"],
+        by=ask.by,
+        version=begin.version,
+        max_error_rate=begin.max_error_rate,
+        max_latency_ms=begin.max_latency_ms,
+    )
+
+
+async def _release_test(control: Control, ask: Ask) -> Any:
+    return await releases.test(control.core, ask.path["runtime"], ask.read(bodies.Test), by=ask.by)
+
+
+async def _release_percent(control: Control, ask: Ask) -> Any:
+    percent = ask.read(bodies.Percent).percent
+    return await releases.percent(control.core, ask.path["runtime"], percent, by=ask.by)
+
+
+async def _release_finalize(control: Control, ask: Ask) -> Any:
+    return await releases.finalize(control.core, ask.path["runtime"], by=ask.by)
+
+
+async def _release_rollback(control: Control, ask: Ask) -> Any:
+    why = ask.read(bodies.Why).why
+    return await releases.roll_back(control.core, ask.path["runtime"], by=ask.by, why=why)
 
 
 def _logs(control: Control, ask: Ask) -> AsyncIterator[Any]:
@@ -226,38 +250,44 @@ _PACKAGE = "/v1/packages/{digest}"
 _RUNTIME = "/v1/runtimes/{runtime}"
 _ENDPOINT = _RUNTIME + "/endpoints/{endpoint}"
 _CONCURRENCY = _RUNTIME + "/concurrency"
+_RELEASE = _RUNTIME + "/release"
+_LOGS = ("since", "until", "request", "instance", "search", "type", "kind", "limit", "follow")
 
 ROUTES = (
-    Route("GET", "/v1/status", "read", _status),
-    Route("POST", "/v1/stop", "owner", _stop),
-    Route("GET", "/v1/audits", "read", _audits),
+    Route("GET", "/v1/status", "read", _status, gives=Status),
+    Route("POST", "/v1/stop", "owner", _stop, query=("instances",)),
+    Route("GET", "/v1/audits", "read", _audits, query=("limit",), gives=list[Audit]),
     Route("HEAD", _PACKAGE, "deploy", _has_package, shared=True),
-    Route("PUT", _PACKAGE, "deploy", _put_package, largest=600_000_000, shared=True),
-    Route("GET", _PACKAGE, "deploy", _get_package),
-    Route("POST", "/v1/builds", "deploy", stream=_build, shared=True),
-    Route("POST", _RUNTIME + "/deployments", "deploy", stream=_deploy),
-    Route("GET", "/v1/runtimes", "read", _runtimes),
-    Route("GET", _RUNTIME, "read", _info),
-    Route("GET", _RUNTIME + "/deployed", "deploy", _deployed),
+    Route("PUT", _PACKAGE, "deploy", _put_package, takes=bytes, largest=600_000_000, shared=True),
+    Route("GET", _PACKAGE, "deploy", _get_package, gives=bytes),
+    Route("POST", "/v1/builds", "deploy", stream=_build, takes=bodies.Build, gives=Progress, shared=True),
+    Route("POST", _RUNTIME + "/deployments", "deploy", stream=_deploy, takes=Deployment, gives=Progress),
+    Route("GET", "/v1/runtimes", "read", _runtimes, gives=list[RuntimeInfo]),
+    Route("GET", _RUNTIME, "read", _info, gives=RuntimeInfo),
+    Route("GET", _RUNTIME + "/deployed", "deploy", _deployed, gives=LatestDeployed),
     Route("DELETE", _RUNTIME, "deploy", _remove),
-    Route("GET", _RUNTIME + "/versions", "read", _versions),
-    Route("POST", _RUNTIME + "/versions", "deploy", _publish_version),
-    Route("GET", _RUNTIME + "/endpoints", "read", _endpoints),
-    Route("GET", _ENDPOINT, "read", _endpoint),
-    Route("PUT", _ENDPOINT, "deploy", _publish),
+    Route("GET", _RUNTIME + "/versions", "read", _versions, gives=list[VersionInfo]),
+    Route("POST", _RUNTIME + "/versions", "deploy", _publish_version, takes=bodies.Label, gives=VersionInfo),
+    Route("GET", _RUNTIME + "/endpoints", "read", _endpoints, gives=list[EndpointInfo]),
+    Route("GET", _ENDPOINT, "read", _endpoint, gives=EndpointInfo),
+    Route("PUT", _ENDPOINT, "deploy", _publish, takes=bodies.Publish, gives=Published),
     Route("DELETE", _ENDPOINT, "deploy", _remove_endpoint),
-    Route("GET", _RUNTIME + "/instances", "read", _instances),
-    Route("GET", _CONCURRENCY, "read", _concurrency),
-    Route("PUT", _CONCURRENCY, "deploy", _reserve),
-    Route("DELETE", _CONCURRENCY, "deploy", _unreserve),
-    Route("GET", _RUNTIME + "/release", "read", _release),
-    Route("POST", _RUNTIME + "/release/{action}", "deploy", _release_step),
-    Route("GET", _RUNTIME + "/logs", "read", stream=_logs),
-    Route("GET", "/v1/secrets", "deploy", _secrets),
-    Route("PUT", "/v1/secrets/{name}", "deploy", _set_secret),
+    Route("GET", _RUNTIME + "/instances", "read", _instances, gives=list[InstanceInfo]),
+    Route("GET", _CONCURRENCY, "read", _concurrency, gives=Concurrency),
+    Route("PUT", _CONCURRENCY, "deploy", _reserve, takes=bodies.Reserve, gives=Concurrency),
+    Route("DELETE", _CONCURRENCY, "deploy", _unreserve, gives=Concurrency),
+    Route("GET", _RELEASE, "read", _release, gives=Release),
+    Route("POST", _RELEASE + "/start", "deploy", _release_start, takes=bodies.Start, gives=Release),
+    Route("POST", _RELEASE + "/test", "deploy", _release_test, takes=bodies.Test, gives=Release),
+    Route("POST", _RELEASE + "/percent", "deploy", _release_percent, takes=bodies.Percent, gives=Release),
+    Route("POST", _RELEASE + "/finalize", "deploy", _release_finalize, gives=Release),
+    Route("POST", _RELEASE + "/rollback", "deploy", _release_rollback, takes=bodies.Why, gives=Release),
+    Route("GET", _RUNTIME + "/logs", "read", stream=_logs, query=_LOGS, gives=LogLine),
+    Route("GET", "/v1/secrets", "deploy", _secrets, gives=list[SecretInfo]),
+    Route("PUT", "/v1/secrets/{name}", "deploy", _set_secret, takes=bodies.Value, gives=SecretInfo),
     Route("DELETE", "/v1/secrets/{name}", "deploy", _remove_secret),
-    Route("GET", "/v1/keys", "owner", _keys),
-    Route("POST", "/v1/keys", "owner", _make_key),
-    Route("POST", "/v1/keys/{id}", "owner", _rotate_key),
+    Route("GET", "/v1/keys", "owner", _keys, gives=list[Key]),
+    Route("POST", "/v1/keys", "owner", _make_key, takes=bodies.MakeKey, gives=NewKey),
+    Route("POST", "/v1/keys/{id}", "owner", _rotate_key, gives=NewKey),
     Route("DELETE", "/v1/keys/{id}", "owner", _remove_key),
 )
