@@ -10,10 +10,8 @@ from agentrun.cli.mcp_platform import sizes, starters
 from agentrun.cli.mcp_platform.answers import Answer, page
 from agentrun.cli.mcp_platform.arguments import QueryCloudRun
 from agentrun.cli.mcp_platform.session import Session
-from agentrun.cli.platform import reach
 from agentrun.client import AsyncClient
 from agentrun.errors import NotFound, RequestError
-from agentrun.platform.home import home
 from agentrun.resources import Definition, LogLine, Release, RuntimeInfo, VersionInfo
 
 ENVIRONMENT = "local"
@@ -26,7 +24,7 @@ async def query(session: Session, asked: QueryCloudRun) -> Answer:
             found = starters.shown()
             return Answer({"templates": found}, f"{len(found)} templates; use one with action init.")
         case "envStatus":
-            return await _environment()
+            return await _environment(session)
         case "list":
             async with session.platform() as platform:
                 return _list(await platform.runtimes(), asked)
@@ -233,14 +231,7 @@ async def _task(session: Session, platform: AsyncClient, name: str) -> Answer:
     return Answer(data, said)
 
 
-async def _environment() -> Answer:
-    client = reach.running(home())
-    status = "normal" if client is not None else "unopened"
-    if client is not None:
-        client.close()
-    said = (
-        "The platform runs."
-        if client
-        else "The platform does not run; action initEnv, or any deploy, starts it."
-    )
-    return Answer({"envId": ENVIRONMENT, "status": status, "isExist": client is not None}, said)
+async def _environment(session: Session) -> Answer:
+    is_up = await session.is_up()
+    said = "The platform runs." if is_up else "It does not run; action initEnv, or any deploy, starts it."
+    return Answer({"envId": ENVIRONMENT, "status": "normal" if is_up else "unopened", "isExist": is_up}, said)

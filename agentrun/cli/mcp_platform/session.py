@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agentrun.cli.mcp_platform.local import Locals
-from agentrun.cli.platform.reach import access_to
+from agentrun.cli.platform.reach import access_to, is_up
 from agentrun.client import AsyncClient
 
 _MOST_LOGS = 100
@@ -51,6 +51,10 @@ class Session:
         access = await asyncio.to_thread(access_to, self._access)
         async with AsyncClient(access) as client:
             yield client
+
+    async def is_up(self) -> bool:
+        """Whether the platform answers. It is not started for this."""
+        return await asyncio.to_thread(is_up, self._access)
 
     def build(self, service: str) -> BuildLog:
         """A log for a deploy that begins."""

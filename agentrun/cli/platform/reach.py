@@ -36,6 +36,22 @@ def access_to(name: str | None) -> Access:
     return _access_to(where)
 
 
+def is_up(name: str | None) -> bool:
+    """Whether the platform with this name answers; it is not started for this."""
+    named = accesses.get(name or accesses.DEFAULT)
+    if named.url is None:
+        client = running(home())
+        if client is not None:
+            client.close()
+        return client is not None
+    try:
+        with Client(Access(url=named.url, key=named.key)) as client:
+            client.status()
+    except Unavailable:
+        return False
+    return True
+
+
 def _access_to(where: Home) -> Access:
     return Access(socket=where.socket, key=where.key)
 
