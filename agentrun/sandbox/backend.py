@@ -29,6 +29,7 @@ GROUP = "agentrun.sandboxes"
 BUILTIN = {
     "bubblewrap": "agentrun.sandbox.backends.bubblewrap:Bubblewrap",
     "process": "agentrun.sandbox.backends.process:Plain",
+    "remote": "agentrun.sandbox.backends.remote:Elsewhere",
 }
 
 

@@ -98,6 +98,18 @@ class MountSpec(BaseModel):
         return path
 
 
+class Remote(BaseModel):
+    """A service of sandboxes on another machine, which `agentrun sandbox serve` is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern="^https?://", description="Its address.")
+    key: str | None = Field(default=None, repr=False, description="The key that it asks for.")
+    template: str = Field(
+        default="python", description="A template over there, which says all that is not said here."
+    )
+
+
 class Template(BaseModel):
     """A recipe for sandboxes."""
 
@@ -107,6 +119,7 @@ class Template(BaseModel):
         TemplateType.CODE_INTERPRETER, description="What it is for."
     )
     backend: str = Field("auto", description="auto is the strongest that works here, and never `process`.")
+    remote: Remote | None = Field(None, description="For backend remote: the service that has the sandboxes.")
     browser: str | None = Field(
         None, description="The Chromium of a type with a browser. Left out: the first that is known."
     )
@@ -171,6 +184,12 @@ class Template(BaseModel):
             raise ValueError("a sandbox of type custom needs both command and port")
         if self.type is not TemplateType.CUSTOM and given:
             raise ValueError(f"{' and '.join(given)} belong to type: custom")
+        return self
+
+    @model_validator(mode="after")
+    def _elsewhere(self) -> Template:
+        if (self.backend == "remote") != (self.remote is not None):
+            raise ValueError("backend: remote and the key remote, with its url, belong together")
         return self
 
     @model_validator(mode="after")

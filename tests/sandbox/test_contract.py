@@ -15,15 +15,26 @@ from agentrun.sandbox import Result, Stderr, Stdout, SyncSandbox
 from agentrun.sandbox.backends.bubblewrap import pool
 
 from .conftest import create
+from .service.conftest import Service
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 
 
-@pytest.fixture(params=["bubblewrap", "bubblewrap, flat", "process"])
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("elsewhere"), "--key", "of the contract") as service:
+        yield service
+
+
+@pytest.fixture(params=["bubblewrap", "bubblewrap, flat", "process", "remote"])
 def box(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SyncSandbox]:
     # as on systems that let nobody make namespaces below those of bwrap
     monkeypatch.setattr(pool, "_flat", request.param.endswith("flat"))
-    with create(backend=request.param.partition(",")[0], warm=0) as made:
+    options: dict[str, object] = {"backend": request.param.partition(",")[0], "warm": 0}
+    if request.param == "remote":
+        service: Service = request.getfixturevalue("elsewhere")
+        options["remote"] = {"url": service.url, "key": "of the contract"}
+    with create(**options) as made:
         yield made
 
 

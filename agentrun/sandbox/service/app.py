@@ -13,7 +13,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Lifespan
 
 from agentrun.errors import AgentRunError
-from agentrun.sandbox.service import answers, browser, contexts, e2b, files, ports, processes, sandboxes
+from agentrun.sandbox.service import (
+    answers,
+    attached,
+    browser,
+    contexts,
+    e2b,
+    files,
+    ports,
+    processes,
+    sandboxes,
+    whole,
+)
 from agentrun.sandbox.service import control as control_plane
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Callers
@@ -48,7 +59,7 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
             snapshots.close()
 
     app = _app("AgentRun sandboxes", keys, lifespan)
-    for part in (sandboxes, contexts, files, processes, browser, ports):
+    for part in (sandboxes, contexts, files, attached, processes, whole, browser, ports):
         app.include_router(part.routes(boxes))
     app.include_router(ports.of_custom(boxes))
     face = e2b.make(boxes, app.state.callers, snapshots)

@@ -42,7 +42,7 @@ class Boxes:
         self._running = 0  # with those that are being made
         self._making: set[tuple[str, str]] = set()
         self._closing = False
-        self._watches: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def create(
         self,
@@ -100,11 +100,15 @@ class Boxes:
         await held.box.close()
         self._held.pop((owner, held.id), None)
 
+    def close_soon(self, box: Sandbox) -> None:
+        """End one without waiting for it."""
+        self._keep(asyncio.create_task(box.close()))
+
     async def close(self) -> None:
         """End them all. No other can be made."""
         self._closing = True
         await asyncio.gather(*(held.box.close() for held in self._held.values()))
-        await tasks.end(*self._watches)
+        await tasks.end(*self._tasks)
 
     @contextmanager
     def _place(self, owner: str, id: str | None) -> Generator[None]:
@@ -134,9 +138,12 @@ class Boxes:
 
     def _hold(self, held: Held) -> None:
         self._held[held.owner, held.id] = held
-        watch = asyncio.create_task(self._watch(held))
-        self._watches.add(watch)
-        watch.add_done_callback(self._watches.discard)
+        self._keep(asyncio.create_task(self._watch(held)))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        """The loop holds its tasks only weakly."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _watch(self, held: Held) -> None:
         await held.box.wait()

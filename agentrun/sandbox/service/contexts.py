@@ -15,7 +15,7 @@ from agentrun.sandbox.sandbox import Sandbox
 from agentrun.sandbox.service import lines
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Owner
-from agentrun.sandbox.values import HOME, ContextInfo, Execution, Language, OnOutput, Output, Stderr, Stdout
+from agentrun.sandbox.values import ContextInfo, Execution, Language, OnOutput, Output, Stderr, Stdout
 from agentrun.utils import tasks
 
 
@@ -23,7 +23,7 @@ class NewContext(BaseModel):
     """Which context is wanted."""
 
     language: Language = "python"
-    cwd: str = HOME
+    cwd: str | None = Field(default=None, description="The working folder if left out.")
     environmentVariables: dict[str, str] = {}
 
 

@@ -206,11 +206,16 @@ def routes(boxes: Boxes) -> APIRouter:
     @router.get(
         "/filesystem/download", responses={200: {"content": _BYTES}}, response_class=StreamingResponse
     )
-    async def download(id: str, path: Path, owner: Owner) -> StreamingResponse:
+    async def download(
+        id: str,
+        path: Path,
+        owner: Owner,
+        limit: Annotated[int | None, Query(ge=0, description="Refuse a file with more bytes.")] = None,
+    ) -> StreamingResponse:
         """A file's bytes, however many."""
         files = boxes.get(id, owner).files
         info = await files.stat(path)
-        pieces = files.stream(path)
+        pieces = files.stream(path, limit=limit)
         first = await anext(pieces, b"")  # what cannot be read is said before the answer begins
         name = quote(info.name.encode("utf-8", "surrogateescape"))
         return StreamingResponse(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from agentrun.errors import NotFound
@@ -78,6 +78,12 @@ class ProcessList(BaseModel):
     total: int
 
 
+class Signal(BaseModel):
+    """A signal by its number."""
+
+    number: int = Field(ge=1, le=64)
+
+
 class Stopped(BaseModel):
     """A process that was ended."""
 
@@ -88,7 +94,7 @@ class Stopped(BaseModel):
 
 
 def routes(boxes: Boxes) -> APIRouter:
-    """Run, list, look at, end."""
+    """Run, list, look at, end, signal."""
     router = APIRouter(prefix="/sandboxes/{id}/processes", tags=["processes"])
 
     @router.post("/cmd")
@@ -117,6 +123,12 @@ def routes(boxes: Boxes) -> APIRouter:
         await _process(box, pid)
         await box.processes.signal(pid, signal.SIGKILL)
         return Stopped(pid=pid, stopped=True, stopped_at=iso(time.time()), message=f"{pid} was killed.")
+
+    @router.post("/{pid}/signal", status_code=204)
+    async def send_signal(id: str, pid: int, wish: Signal, owner: Owner) -> Response:
+        """Send a signal to a process."""
+        await boxes.get(id, owner).processes.signal(pid, wish.number)
+        return Response(status_code=204)
 
     return router
 
