@@ -129,6 +129,26 @@ def _agentscope_stream(agent: Any) -> Stream:
     return stream
 
 
+def _crewai_agent() -> Any:
+    from crewai import Agent, Crew, Task
+
+    from agentrun.integration.crewai import model
+
+    helper = Agent(role="helper", goal="help", backstory="kind", llm=model("builtin"))
+    task = Task(description="{question}", expected_output="words", agent=helper)
+    return Crew(agents=[helper], tasks=[task])
+
+
+def _crewai_stream(agent: Any) -> Stream:
+    async def stream(question: str) -> AsyncIterator[Any]:
+        crew = agent.copy()
+        crew.stream = True
+        async for chunk in await crew.akickoff(inputs={"question": question}):
+            yield chunk
+
+    return stream
+
+
 FRAMEWORKS = {
     "langchain": Framework("langchain_openai", _langchain_model, _langchain_stream),
     "langgraph": Framework("langchain", _langgraph_agent, _langgraph_stream),
@@ -136,4 +156,5 @@ FRAMEWORKS = {
     "pydantic-ai": Framework("pydantic_ai", _pydantic_ai_agent, _pydantic_ai_stream),
     "google-adk": Framework("google.adk", _google_adk_agent, _google_adk_stream),
     "agentscope": Framework("agentscope", _agentscope_agent, _agentscope_stream),
+    "crewai": Framework("crewai", _crewai_agent, _crewai_stream),
 }

@@ -233,6 +233,52 @@ def test_weights_share_the_requests():
     assert all(order[2] == "c" for order in orders)
 
 
+def test_without_weight_a_model_is_only_fallen_back_to(project: Path, upstream: FakeUpstream):
+    text = f"""
+models:
+  a: {{base_url: {upstream.url}, model: a, retries: 0}}
+  b: {{base_url: {upstream.url}, model: b}}
+  both: {{proxy: [{{model: b, weight: 0}}, {{model: a, weight: 1}}], strategy: weighted}}
+"""
+    (project / "agentrun.yaml").write_text(text, encoding="utf-8")
+    model = resolve("both")
+    for _ in range(8):
+        ask(model)
+    assert [asked["model"] for asked in upstream.asked] == ["a"] * 8
+    upstream.script = [failed(503)]
+    assert ask(model) == "hello"
+    assert [asked["model"] for asked in upstream.asked[8:]] == ["a", "b"]
+
+
+def test_pauses_grow_and_differ(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("agentrun.models.router._LONGEST_PAUSE_S", 8.0)
+    pauses: list[list[float]] = []
+
+    pause: Any = Router._pause
+
+    def noted(*given: Any) -> float:
+        pauses[-1].append(pause(*given))
+        return 0.0
+
+    monkeypatch.setattr(Router, "_pause", noted)
+    for _ in range(3):
+        pauses.append([])
+        upstream.script = [failed(503)] * 6 + [failed(429, retry_after="3")]
+        ask(resolve("m", base_url=upstream.url, model="x", retries=7, breaker_failures=99))
+    for number in range(6):
+        full = min(0.5 * 2**number, 8.0)
+        assert all(full / 2 <= tries[number] <= full for tries in pauses)
+    assert len({tries[0] for tries in pauses}) == 3, "many clients do not come back at the same moment"
+    assert [tries[6] for tries in pauses] == [3.0] * 3, "as long as the provider says"
+
+
+def test_a_provider_that_falls_silent_is_not_waited_for(upstream: FakeUpstream):
+    upstream.then = said("a", "b", pause_s=30)
+    with pytest.raises(APIConnectionError):
+        stream(resolve("m", base_url=upstream.url, model="x", timeout_s=0.3))
+    until(lambda: upstream.open == 0)
+
+
 def test_money_for_the_day_is_a_limit(upstream: FakeUpstream):
     price = {"input": 100_000, "output": 0}  # 0.7 dollars an answer
     model = resolve("m", base_url=upstream.url, model="x", price=price, max_usd_per_day=1)
