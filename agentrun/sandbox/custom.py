@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from contextlib import aclosing, suppress
 
@@ -14,6 +15,7 @@ from agentrun.sandbox.ports import Port
 from agentrun.sandbox.values import Command
 
 _LAST_LINES, _LONGEST_LINE = 20, 2000
+_NOTED_A_SECOND = 50
 
 
 class Own:
@@ -24,6 +26,7 @@ class Own:
         self._running = running
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self._rest = {"stdout": "", "stderr": ""}
+        self._second, self._noted = 0, 0
         self.over = asyncio.ensure_future(self._follow())
 
     @property
@@ -42,10 +45,21 @@ class Own:
     def _heard(self, name: str, data: bytes) -> None:
         *lines, rest = (self._rest[name] + data.decode("utf-8", "replace")).split("\n")
         self._rest[name] = rest[-_LONGEST_LINE:]
-        for line in lines:
-            self._last.append(line[:_LONGEST_LINE])
-            if self._life.ended is None:
-                records.note(self._life.id, line)
+        self._last.extend(line[:_LONGEST_LINE] for line in lines[-_LAST_LINES:])
+        if self._life.ended is None:
+            self._note(lines)
+
+    def _note(self, lines: list[str]) -> None:
+        """For the log: so few of them that a command that talks without end holds nobody up."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._noted = second, 0
+        kept = lines[: max(_NOTED_A_SECOND - self._noted, 0)]
+        for line in kept:
+            records.note(self._life.id, line)
+        if self._noted <= _NOTED_A_SECOND < self._noted + len(lines):
+            records.note(self._life.id, "(it says more than is kept)")
+        self._noted += len(lines)
 
 
 async def start(life: Life) -> None:
