@@ -131,6 +131,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     chunk: type[Any] | None = None
     error: type[Any] | None = None  # if it is another shape than OpenAI's
     status: int = 200
+    resumable: bool = False  # whether its stream can be taken up by Last-Event-ID, as that of a route
 
 
 class Call(msgspec.Struct, kw_only=True):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from msgspec import structs
+
 from agentrun import protocols
 from agentrun.messages import AgentRequest
-from agentrun.protocols import Action, Answer, Ask, Desk, Outbox, Protocol, Reply
+from agentrun.protocols import Action, Answer, Ask, Desk, Outbox, Protocol, Reply, call_of
 from agentrun.run import Run
 from agentrun.run.runs import Gone
 from agentrun.server.admission import Admission
@@ -28,7 +30,7 @@ from agentrun.server.http import (
     read_body,
     request_id_of,
 )
-from agentrun.server.numbered import replay_numbered
+from agentrun.server.numbered import Numbered, last_seen, replay_numbered, wants_numbers
 from agentrun.server.pipe import AsgiPipe
 from agentrun.server.retries import ONCE, Attempt, Once, Retries
 
@@ -125,6 +127,8 @@ class ActionEndpoint:
         except Exception as error:
             refuse(pipe, self._protocol, error, headers, request_id)
         else:
+            if self._action.resumable and isinstance(given, protocols.Stream) and wants_numbers(sent):
+                given = structs.replace(given, encoder=Numbered(given.run.id, given.encoder))
             self._give(given, pipe, headers, grace_s)
         await pipe.pump()
 
@@ -140,6 +144,10 @@ class ActionEndpoint:
         ask = Ask(
             body=body, headers=sent, owner=owner, path=scope.get("path_params") or {}, query=query_of(scope)
         )
+        seen = sent.get("last-event-id")
+        if self._action.resumable and seen:
+            run, after = last_seen(seen, self._admission.conversations.runs, owner)
+            return protocols.Replay(run=run, encoder=self._protocol.encoder(call_of(run)), after=after), 0.0
         connection = Connection(scope, receive, body)
         start = _Start(self._admission, self._retries, connection, sent, body, owner, request_id, pipe)
         given = await self._action.act(

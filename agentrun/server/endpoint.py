@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from agentrun.errors import MethodNotAllowed, NotFound
+from agentrun.errors import MethodNotAllowed
 from agentrun.messages import AgentRequest
-from agentrun.protocols import Ask, Protocol, call_of, index_of
+from agentrun.protocols import Ask, Protocol, call_of
 from agentrun.run import Run
 from agentrun.run.runs import Gone
 from agentrun.server.admission import Admission
@@ -27,7 +27,7 @@ from agentrun.server.http import (
     read_body,
     request_id_of,
 )
-from agentrun.server.numbered import Numbered, replay_numbered
+from agentrun.server.numbered import Numbered, last_seen, replay_numbered, wants_numbers
 from agentrun.server.pipe import AsgiPipe, Pipe
 from agentrun.server.retries import Attempt, Once, Retries
 
@@ -165,21 +165,13 @@ class ProtocolEndpoint:
         if not run.request.stream:
             Whole(run, self._protocol, encoder, visit.pipe, headers, grace_s).begin()
             return
-        if "text/event-stream" in visit.headers.get("accept", ""):
+        if wants_numbers(visit.headers):
             encoder = Numbered(run.id, encoder)
         Stream(run, self._protocol, encoder, visit.pipe, headers, grace_s).begin()
 
     def _resume(self, last_event_id: str, visit: Visit) -> None:
         """Go on with a stream after the event that the client saw last."""
-        run_id, _, index = last_event_id.rpartition(":")
-        run: Run | None = self._runs.get(run_id, visit.owner)
-        if run is None or not (index.isascii() and index.isdigit()):
-            raise NotFound(
-                f"Nothing to resume under the Last-Event-ID {last_event_id!r}.",
-                hint="Runs are forgotten some time after their end.",
-                code="run_not_found",
-            )
+        run, after = last_seen(last_event_id, self._runs, visit.owner)
         headers = [*visit.answer_headers, (b"x-run-id", run.id.encode())]
         encoder = self._protocol.encoder(call_of(run))
-        after = index_of(index, "last-event-id")
         replay_numbered(run, self._protocol, encoder, after, visit.pipe, headers)

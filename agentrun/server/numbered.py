@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec import structs
 
+from agentrun.errors import NotFound
 from agentrun.events import AnyEvent, PartDelta
-from agentrun.protocols import Encoder, Protocol
-from agentrun.run import Run
+from agentrun.protocols import Encoder, Protocol, index_of
+from agentrun.run import Run, Runs
 from agentrun.server.answer import Replay
 from agentrun.server.http import RawHeaders
 from agentrun.server.pipe import Pipe
@@ -39,6 +40,24 @@ class Numbered:
         # on the last of them: who lost the connection before it gets them all again
         before, end, last = frames[:-2].rpartition(b"\n\n")
         return b"%s%s%s%d\n%s\n\n" % (before, end, self._prefix, index, last)
+
+
+def last_seen(last_event_id: str, runs: Runs, owner: str) -> tuple[Run, int]:
+    """The Run whose stream a client wants to go on with, and the index of the event that it saw last."""
+    run_id, _, index = last_event_id.rpartition(":")
+    run = runs.get(run_id, owner)
+    if run is None or not (index.isascii() and index.isdigit()):
+        raise NotFound(
+            f"Nothing to resume under the Last-Event-ID {last_event_id!r}.",
+            hint="Runs are forgotten some time after their end.",
+            code="run_not_found",
+        )
+    return run, index_of(index, "last-event-id")
+
+
+def wants_numbers(headers: Mapping[str, str]) -> bool:
+    """Whether the client reads event streams by their specification."""
+    return "text/event-stream" in headers.get("accept", "")
 
 
 def replay_numbered(

@@ -134,6 +134,7 @@ _REQUIREMENTS = {
     "aibot": {
         "text": ("client",),
         "stream": ("frames", "ag_ui"),
+        "resume": ("resume",),
         "sessions": ("history", "history_given", "records", "conversations", "title"),
         "failure": ("error",),
         "access": ("isolation",),

@@ -2,6 +2,10 @@
 
 _DOCS = "Tencent CloudBase, agent framework: routes and frames"
 ROWS: dict[str, tuple[str, str]] = {
+    "aibot:resume": (
+        "WHATWG HTML, 9.2 Server-sent events",
+        "A stream that was lost goes on after the frame that its client saw last, in either body's form.",
+    ),
     "aibot:client": ("@cloudbase/ai 3.3.3", "CloudBase's own client reads every answer as it is."),
     "aibot:routes": (_DOCS, "All 14 routes answer; what no bot provides is 501 with a request id."),
     "aibot:frames": (

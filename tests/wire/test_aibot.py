@@ -11,6 +11,7 @@ import httpx
 import pytest
 from wire.clients import seen_by, shows
 from wire.requirements import requirement
+from wire.test_resume import Gated
 
 from agentrun import AgentRunServer, reasoning, tool_call, tool_result
 from agentrun.messages import AgentRequest
@@ -346,3 +347,40 @@ def test_keys_are_asked_for_in_this_wires_words(serve: Callable[..., str]):
 def test_a_bot_of_ones_own_takes_the_place_of_the_plain_one():
     server = AgentRunServer(invoke_agent=agent, protocols=["openai_chat", "aibot", AIBot(methods=Methods())])
     assert [protocol.name for protocol in server.protocols] == ["openai_chat", "aibot"]
+
+
+CLASSIC = {"msg": "hi"}
+AG_UI = {
+    "threadId": "t",
+    "runId": "r",
+    "messages": [{"id": "1", "role": "user", "content": "hi"}],
+    **{"state": None, "tools": [], "context": [], "forwardedProps": None},
+}
+
+
+@pytest.mark.parametrize("body", [CLASSIC, AG_UI], ids=["classic", "ag_ui"])
+@requirement("aibot:resume")
+def test_a_lost_stream_goes_on_after_any_of_its_frames(serve: Callable[..., str], body: dict[str, Any]):
+    agent = Gated()
+    url = serve(agent, bot_id=BOT, on_disconnect="continue")
+    with bot(url) as asking:
+        plain = asking.build_request("POST", "/send-message", json=body)
+        reading = {"headers": {"accept": "text/event-stream"}}
+        with asking.stream("POST", "/send-message", json=body, **reading) as answer:
+            before: list[tuple[str, str]] = []
+            for line in answer.iter_lines():
+                before.append(tuple(line.split(": ", 1)) if ": " in line else ("", ""))
+                if before[-1][0] == "data" and "one " in before[-1][1]:
+                    break
+        agent.go_on.set()
+        (last, *_) = [value for name, value in reversed(before) if name == "id"]
+        run_id = last.rpartition(":")[0]
+        rest = asking.post("/send-message", json=body, headers={"last-event-id": last})
+        assert "two" in rest.text and rest.headers["x-run-id"] == run_id
+        whole = asking.post("/send-message", json=body, headers={"last-event-id": f"{run_id}:0"})
+        assert "one " in whole.text and "two" in whole.text
+        assert agent.runs == 1
+        assert (
+            asking.post("/send-message", json=body, headers={"last-event-id": "run_x:1"}).status_code == 404
+        )
+        assert "id:" not in asking.send(plain).text

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from agentrun.config import Settings
 from agentrun.errors import AgentRunError, RequestError
@@ -51,7 +52,12 @@ class AIBot:
         self._methods = methods or BotMethods()
         self._ag_ui: Protocol | None = None
         self.actions: Sequence[Action] = (
-            _action("POST", "/send-message", "Ask a bot", self._send, words.SendMessage, chunk=words.Frame),
+            structs.replace(
+                _action(
+                    "POST", "/send-message", "Ask a bot", self._send, words.SendMessage, chunk=words.Frame
+                ),
+                resumable=True,
+            ),
             _action(
                 "POST",
                 "/recommend-questions",
@@ -84,7 +90,7 @@ class AIBot:
         if "messages" in fields and "msg" not in fields:
             if self._ag_ui is None:
                 raise RequestError("This server does not serve AG-UI: send `msg`.", param="messages")
-            request = msgspec.structs.replace(self._ag_ui.decode(ask), bot_id=bot_id)
+            request = structs.replace(self._ag_ui.decode(ask), bot_id=bot_id)
         else:
             call = call_of(ask, desk, bot_id)
             asked = call.read(words.SendMessage)
