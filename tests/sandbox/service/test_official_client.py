@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import ssl
 import stat
 import subprocess
@@ -14,19 +12,10 @@ import httpx
 import pytest
 
 from .conftest import PATIENCE_S, Service, create
+from .official import run_officially
 
-ROOT = Path(__file__).parents[3]
-PYTHON = ROOT / ".venv-official-client" / "bin" / "python"
+SCRIPT = Path(__file__).with_name("official_client.py")
 KEY = "the-key-of-the-test"
-
-
-@pytest.fixture(scope="module")
-def official() -> Path:
-    """A Python whose `agentrun` is the original's."""
-    with (ROOT / ".venv-official-client.lock").open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
-        subprocess.run([ROOT / "scripts" / "env", "official-client"], check=True, timeout=600)
-    return PYTHON
 
 
 @pytest.fixture(scope="module")
@@ -37,38 +26,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
-def ask(official: Path, service: Service, how: str, key: str) -> subprocess.CompletedProcess[str]:
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(service.home),
-        "AGENTRUN_DATA_ENDPOINT": service.url,
-        "AGENTRUN_CONTROL_ENDPOINT": service.said["control_url"],
-        "SSL_CERT_FILE": service.said["bundle"],
-        "AGENTRUN_ACCESS_KEY_ID": "any",
-        "AGENTRUN_ACCESS_KEY_SECRET": key,
-        "DISABLE_BREAKING_CHANGES_WARNING": "1",
-    }
-    script = Path(__file__).with_name("official_client.py")
-    return subprocess.run(
-        [official, "-W", "ignore", script, how],
-        env=env,
-        cwd=service.home,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=110,
-    )
-
-
 @pytest.mark.timeout(720)  # the first time its packages are fetched
 @pytest.mark.parametrize("how", ["sync", "async"])
-def test_the_original_client_works(official: Path, served: Service, how: str):
-    done = ask(official, served, how, KEY)
+def test_the_original_client_works(served: Service, how: str):
+    done = run_officially(served, KEY, str(SCRIPT), how)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.timeout(720)
-def test_a_signature_by_another_key_is_refused(official: Path, served: Service):
-    done = ask(official, served, "sync", "another key")
+def test_a_signature_by_another_key_is_refused(served: Service):
+    done = run_officially(served, "another key", str(SCRIPT), "sync")
     assert done.returncode == 1 and "not signed with a key that is known" in done.stderr
 
 
