@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator
@@ -43,14 +42,14 @@ def mcp(
     Without APP, code/app.py or app.py is served. What the agent prints goes to stderr.
     """
     if url is not None:
-        asyncio.run(_serve(httpx.AsyncHTTPTransport(), url.rstrip("/"), key))
+        stdio.run(_serve(httpx.AsyncHTTPTransport(), url.rstrip("/"), key))
         return
     if sys.platform == "win32":
         raise ConfigError("agentrun mcp needs Linux or macOS here.", hint="Name a server with --url.")
     found = find_app(app)
     os.chdir(found.parent)
     keys = config.load().api_keys
-    asyncio.run(_serve_app(found.name, key or (keys[0] if keys else None)))
+    stdio.run(_serve_app(found.name, key or (keys[0] if keys else None)))
 
 
 async def _serve_app(program: str, key: str | None) -> None:
@@ -81,9 +80,6 @@ async def _started(program: str, path: str) -> AsyncGenerator[None]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, program, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr.fileno()
     )
-    me = asyncio.current_task()
-    assert me is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     try:
         await _until_up(process, path)
         yield

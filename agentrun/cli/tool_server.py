@@ -44,12 +44,62 @@ class Tool(NamedTuple):
 
 
 class ToolServer:
-    """One client's. Calls are answered as they end, whichever came first."""
+    """Answers requests, whatever they came over."""
 
-    def __init__(self, name: str, instructions: str, tools: Sequence[Tool], write: Write) -> None:
+    def __init__(self, name: str, instructions: str, tools: Sequence[Tool]) -> None:
         self._info = {"name": name, "version": __version__}
         self._instructions = instructions
         self._tools = {tool.name: tool for tool in tools}
+
+    async def answer(self, message: RpcMessage, tell: Write) -> bytes:
+        """The answer; `tell` is given what is said before it."""
+        try:
+            return json_rpc.result(message.id, await self._result(message, tell))
+        except AgentRunError as error:
+            return json_rpc.failure(message.id, error)
+        except Exception as error:
+            _log.exception("A request failed")
+            said = RpcError(json_rpc.INTERNAL_ERROR, f"The server failed: {type(error).__name__}.")
+            return json_rpc.failure(message.id, said)
+
+    async def _result(self, message: RpcMessage, tell: Write) -> Fields:
+        modern = door.is_modern(message, {})
+        asked = door.meta_of(message).get(words.VERSION_KEY)
+        if modern and asked not in words.MODERN:
+            raise door.unsupported(asked)
+        match message.method:
+            case "initialize" if not modern:
+                return words.initialized(
+                    message.params.get("protocolVersion"), self._info, self._instructions
+                )
+            case "server/discover" if modern:
+                return words.discovered(self._info, self._instructions)
+            case "ping" if not modern:
+                return {}
+            case "tools/list":
+                tools = [tool.shown() for tool in self._tools.values()]
+                return {**(words.cacheable(self._info) if modern else {}), "tools": tools}
+            case "tools/call":
+                return await self._call(message, tell)
+            case method:
+                raise RpcError(json_rpc.METHOD_NOT_FOUND, f"There is no method {method!r} here.")
+
+    async def _call(self, message: RpcMessage, tell: Write) -> Fields:
+        name = message.params.get("name")
+        tool = self._tools.get(name) if isinstance(name, str) else None
+        if tool is None:
+            known = ", ".join(self._tools)
+            raise RpcError(json_rpc.INVALID_PARAMS, f"Unknown tool: {name!r}. There are: {known}.")
+        arguments = words.fields_of(message.params.get("arguments"))
+        text, failed = await tool.call(arguments, _teller(message, tell))
+        return words.called(text, failed=failed)
+
+
+class Talk:
+    """One client's, over lines of text. Calls are answered as they end, whichever came first."""
+
+    def __init__(self, server: ToolServer, write: Write) -> None:
+        self._server = server
         self._write = write
         self._calls: dict[json_rpc.Id, asyncio.Task[None]] = {}
 
@@ -74,57 +124,19 @@ class ToolServer:
         await end_tasks(*self._calls.values())
 
     async def _answer(self, message: RpcMessage) -> None:
-        try:
-            self._write(json_rpc.result(message.id, await self._result(message)))
-        except AgentRunError as error:
-            self._write(json_rpc.failure(message.id, error))
-        except Exception as error:
-            _log.exception("A request failed")
-            said = RpcError(json_rpc.INTERNAL_ERROR, f"The server failed: {type(error).__name__}.")
-            self._write(json_rpc.failure(message.id, said))
+        self._write(await self._server.answer(message, self._write))
 
-    async def _result(self, message: RpcMessage) -> Fields:
-        modern = door.is_modern(message, {})
-        asked = door.meta_of(message).get(words.VERSION_KEY)
-        if modern and asked not in words.MODERN:
-            raise door.unsupported(asked)
-        match message.method:
-            case "initialize" if not modern:
-                return words.initialized(
-                    message.params.get("protocolVersion"), self._info, self._instructions
-                )
-            case "server/discover" if modern:
-                return words.discovered(self._info, self._instructions)
-            case "ping" if not modern:
-                return {}
-            case "tools/list":
-                tools = [tool.shown() for tool in self._tools.values()]
-                return {**(words.cacheable(self._info) if modern else {}), "tools": tools}
-            case "tools/call":
-                return await self._call(message)
-            case method:
-                raise RpcError(json_rpc.METHOD_NOT_FOUND, f"There is no method {method!r} here.")
 
-    async def _call(self, message: RpcMessage) -> Fields:
-        name = message.params.get("name")
-        tool = self._tools.get(name) if isinstance(name, str) else None
-        if tool is None:
-            known = ", ".join(self._tools)
-            raise RpcError(json_rpc.INVALID_PARAMS, f"Unknown tool: {name!r}. There are: {known}.")
-        arguments = words.fields_of(message.params.get("arguments"))
-        text, failed = await tool.call(arguments, self._teller(message))
-        return words.called(text, failed=failed)
+def _teller(message: RpcMessage, tell: Write) -> Say:
+    """Tells a client that asked for it how far its call has come."""
+    token: Any = door.meta_of(message).get("progressToken")
+    count = 0
 
-    def _teller(self, message: RpcMessage) -> Say:
-        """Tells a client that asked for it how far its call has come."""
-        token: Any = door.meta_of(message).get("progressToken")
-        count = 0
+    def say(line: str) -> None:
+        nonlocal count
+        count += 1
+        if token is not None:
+            params = {"progressToken": token, "progress": count, "message": line}
+            tell(dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
 
-        def say(line: str) -> None:
-            nonlocal count
-            count += 1
-            if token is not None:
-                params = {"progressToken": token, "progress": count, "message": line}
-                self._write(dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}))
-
-        return say
+    return say

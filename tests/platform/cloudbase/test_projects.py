@@ -167,9 +167,11 @@ def test_what_runs_ends_with_the_session_however_that_ends(tmp_path: Path, numbe
         [AGENTRUN, "mcp", "platform", "--root", str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         text=True,
     ) as server:
-        assert server.stdin is not None and server.stdout is not None
+        assert server.stdin is not None and server.stdout is not None and server.stderr is not None
         server.stdin.write(lines)
         server.stdin.flush()
         answer = httpx.Response(200, text=server.stdout.readline()).json()
@@ -177,6 +179,8 @@ def test_what_runs_ends_with_the_session_however_that_ends(tmp_path: Path, numbe
         program = get(f"http://127.0.0.1:{port}").json()["pid"]
         server.send_signal(number)
         server.wait(PATIENCE_S)
+        assert server.stderr.read() == "", "to be told to end is no failure"
+        assert server.returncode in (0, -signal.SIGKILL)
     deadline = time.monotonic() + PATIENCE_S
     while Path(f"/proc/{program}").exists() and time.monotonic() < deadline:
         time.sleep(0.02)  # of another process's end there is no event here

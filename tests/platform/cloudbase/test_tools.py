@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx
+import httpx2
 import pytest
 from jsonschema import Draft202012Validator
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from .conftest import AGENTRUN, PATIENCE_S, Desk, Refused, get, opened
 from .programs import python
@@ -159,3 +165,37 @@ def test_what_is_wrong_with_the_command_is_said_in_one_line(tmp_path: Path):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: There is no folder")
+
+
+def test_http_asks_for_its_key_and_answers_as_stdio_does(tmp_path: Path):
+    command = [AGENTRUN, "mcp", "platform", "--root", str(tmp_path), "--port", "0"]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    own = {**os.environ, "TMPDIR": str(scratch)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=own) as server:
+        assert server.stdout is not None
+        at = json.loads(server.stdout.readline())
+        keyed = {"authorization": at["authorization"]}
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        assert httpx.post(at["url"], json=asked, timeout=PATIENCE_S).status_code == 401
+        page = {**keyed, "origin": "https://elsewhere.test"}
+        assert httpx.post(at["url"], json=asked, headers=page, timeout=PATIENCE_S).status_code == 403
+        assert httpx.post(at["url"], json=asked, headers=keyed, timeout=PATIENCE_S).json()["result"] == {}
+        assert anyio.run(tools_over_http, at["url"], keyed) == TOOLS
+        server.terminate()
+        server.wait(PATIENCE_S)
+    assert not list(scratch.iterdir()), "it has tidied up"
+
+
+async def tools_over_http(url: str, headers: dict[str, str]) -> list[str]:
+    """What the stock client finds, after a call whose progress it is told."""
+    told: list[str] = []
+
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        told.append(message or "")
+
+    async with httpx2.AsyncClient(headers=headers, timeout=PATIENCE_S) as http:
+        async with Client(streamable_http_client(url, http_client=http)) as client:
+            asked = {"action": "templates"}
+            assert not (await client.call_tool("queryCloudRun", asked, progress_callback=tell)).is_error
+            return [tool.name for tool in (await client.list_tools()).tools]
