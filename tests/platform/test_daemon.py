@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,9 +33,11 @@ from agentrun.errors import (
     Unavailable,
 )
 from agentrun.platform.builds import pack
+from agentrun.platform.drivers.keeper.orphans import parent
 from agentrun.platform.drivers.local import LocalDriver
 from agentrun.platform.home import home, is_held
 from agentrun.platform.store import open_store
+from agentrun.platform.store.sqlite import Sqlite
 from agentrun.resources import Definition, Deployment, HealthCheck
 from agentrun.utils import portal
 
@@ -155,19 +159,39 @@ def test_a_full_disk_stops_deploys_and_nothing_else(small_disk: Path, tmp_path: 
     try:
         daemon.deploy(tmp_path / "code", "one")
         before = daemon.ask()
-        filler = small_disk / "filler"
-        with filler.open("wb", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(bytes(4096))
-        with pytest.raises(AgentRunError, match="(?i)disk"):
-            daemon.deploy(tmp_path / "code", "two")
-        assert daemon.ask() == before
+        with ThreadPoolExecutor(1) as others:
+            stream = others.submit(daemon.ask, "slow")
+            filler = small_disk / "filler"
+            with filler.open("wb", buffering=0) as file, suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+            with pytest.raises(AgentRunError, match="(?i)disk") as caught:
+                daemon.deploy(tmp_path / "code", "two")
+            assert caught.value.code == "no_space"
+            assert daemon.ask() == before
+            assert stream.result() == [str(number) for number in range(20)]
         filler.unlink()
+        assert Sqlite(daemon.where.folder / "store.db").execute("PRAGMA integrity_check") == [("ok",)]
         assert [version.version for version in daemon.client.versions("shop")] == ["1"]
         assert daemon.deploy(tmp_path / "code", "two").version == "2"
         assert daemon.ask()[0] == "two"
     finally:
         daemon.close()
+
+
+def test_a_kill_of_the_keeper_ends_its_instances_and_the_next_request_starts_others(
+    start: Start, tmp_path: Path
+):
+    daemon = start()
+    daemon.deploy(tmp_path / "code", "one")
+    word, pid = daemon.ask()
+    end = os.pidfd_open(int(pid))
+    os.kill(parent(int(pid)), signal.SIGKILL)
+    again, other = daemon.ask()
+    assert again == word
+    assert other != pid
+    assert select.select([end], [], [], PATIENCE_S)[0]
+    os.close(end)
 
 
 def test_two_daemons_do_not_share_a_folder(start: Start):
