@@ -9,7 +9,7 @@ AgentRunServer(invoke_agent=Agent("helper", "Be brief.", model("my-model"))).sta
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 from agentrun import tools
@@ -59,6 +59,11 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[FunctionTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[FunctionTool]:
+    """The tools of these names, such as folders to search; options are those of `agentrun.tools.toolset`."""
+    return toolset(tools.knowledge(knowledge_base_names, **options))
 
 
 def sandbox_toolset(template_name: str, **options: Any) -> list[FunctionTool]:
@@ -201,4 +206,4 @@ def _shown(part: Image | Audio | File) -> DataBlock:
     raise refused(media, "AgentScope", "images, and the bytes of WAV and MP3 audio and of PDF files")
 
 
-__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]

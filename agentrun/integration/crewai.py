@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -63,6 +63,11 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_Tool.of(tool) for tool in tools.toolset(name, **options)]
+
+
+def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[BaseTool]:
+    """The tools of these names, such as folders to search; options are those of `agentrun.tools.toolset`."""
+    return toolset(tools.knowledge(knowledge_base_names, **options))
 
 
 def sandbox_toolset(template_name: str, **options: Any) -> list[BaseTool]:
@@ -234,4 +239,4 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
 
 
-__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]

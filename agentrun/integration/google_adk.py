@@ -9,7 +9,7 @@ AgentRunServer(invoke_agent=LlmAgent(name="helper", model=model("my-model"))).st
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -58,6 +58,11 @@ def model(name: str | Model | None = None, *, model: str | None = None, config: 
 def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_Tool(tool) for tool in tools.toolset(name, **options)]
+
+
+def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[BaseTool]:
+    """The tools of these names, such as folders to search; options are those of `agentrun.tools.toolset`."""
+    return toolset(tools.knowledge(knowledge_base_names, **options))
 
 
 def sandbox_toolset(template_name: str, **options: Any) -> list[BaseTool]:
@@ -256,4 +261,4 @@ def _shown(part: Image | Audio | File) -> types.Part:
     return types.Part(file_data=types.FileData(file_uri=url, mime_type=kind, display_name=name))
 
 
-__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]

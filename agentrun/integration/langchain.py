@@ -7,7 +7,7 @@ agent = create_agent(model("my-model"), tools=[...])
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel
@@ -59,6 +59,11 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[StructuredTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[StructuredTool]:
+    """The tools of these names, such as folders to search; options are those of `agentrun.tools.toolset`."""
+    return toolset(tools.knowledge(knowledge_base_names, **options))
 
 
 def sandbox_toolset(template_name: str, **options: Any) -> list[StructuredTool]:
@@ -136,4 +141,12 @@ def _read(value: object, messages: Messages) -> list[Loose | object]:
     return [value]
 
 
-__all__ = ["AgentRunConverter", "TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = [
+    "AgentRunConverter",
+    "TemplateType",
+    "adapt",
+    "knowledgebase_toolset",
+    "model",
+    "sandbox_toolset",
+    "toolset",
+]

@@ -7,7 +7,7 @@ AgentRunServer(invoke_agent=Agent(name="helper", model=model("my-model"))).start
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -62,6 +62,11 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[FunctionTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[FunctionTool]:
+    """The tools of these names, such as folders to search; options are those of `agentrun.tools.toolset`."""
+    return toolset(tools.knowledge(knowledge_base_names, **options))
 
 
 def sandbox_toolset(template_name: str, **options: Any) -> list[FunctionTool]:
@@ -218,4 +223,4 @@ def _file(file: dict[str, Any]) -> dict[str, Any]:
     return {"file_url": data} if data.startswith(("http://", "https://")) else file
 
 
-__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]

@@ -8,7 +8,7 @@ AgentRunServer(invoke_agent=Agent(model("my-model"))).start()
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -68,6 +68,11 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[AgentTool[Any]]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[AgentTool[Any]]:
+    """The tools of these names, such as folders to search; options are those of `agentrun.tools.toolset`."""
+    return toolset(tools.knowledge(knowledge_base_names, **options))
 
 
 def sandbox_toolset(template_name: str, **options: Any) -> list[AgentTool[Any]]:
@@ -260,4 +265,4 @@ def _shown(part: Image | Audio | File) -> Any:
     return ImageUrl(media.url, **more) if isinstance(part, Image) else DocumentUrl(media.url)
 
 
-__all__ = ["TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]

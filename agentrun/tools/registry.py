@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -40,6 +40,13 @@ def toolset(
     return Toolset(found.name, tools, found.source)
 
 
+def knowledge(names: str | Sequence[str], **options: Any) -> Toolset:
+    """The toolsets of these names as one, as the original's knowledge bases are asked for."""
+    known = [names] if isinstance(names, str) else list(names)
+    found = [toolset(name, **options) for name in known]
+    return Toolset(", ".join(known), [tool for each in found for tool in each])
+
+
 def names() -> dict[str, str]:
     """Every name that is configured, and where."""
     known = {name: entry.where for name, entry in project.section(SECTION).items()}
@@ -51,10 +58,10 @@ def names() -> dict[str, str]:
 
 def _built(name: str, arguments: dict[str, Any]) -> Toolset:
     spec, where = _spec(name, arguments)
-    return Toolset(name, _tools(spec, where), where)
+    return Toolset(name, _tools(spec, name, where), where)
 
 
-def _tools(spec: ToolsetSpec, where: str) -> list[Tool]:
+def _tools(spec: ToolsetSpec, name: str, where: str) -> list[Tool]:
     # each brings a good deal along that the others do without
     if spec.mcp is not None:
         from agentrun.tools import mcp
@@ -64,6 +71,10 @@ def _tools(spec: ToolsetSpec, where: str) -> list[Tool]:
         from agentrun.tools import openapi
 
         return openapi.tools_of(spec, where)
+    if spec.folder is not None:
+        from agentrun.tools import folder
+
+        return folder.tools_of(spec, name, where)
     tools = functions.tools_of(spec.functions or [], where)
     return [tool for tool in tools if spec.only is None or tool.name in spec.only]
 

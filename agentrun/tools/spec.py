@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-_KINDS = ("functions", "mcp", "openapi")
+_KINDS = ("functions", "mcp", "openapi", "folder")
 _ONE_OR_MORE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
@@ -21,7 +21,7 @@ class Command(BaseModel):
 
 
 class ToolsetSpec(BaseModel):
-    """A group of tools: Python functions, an MCP server, or an OpenAPI document."""
+    """A group of tools: Python functions, an MCP server, an OpenAPI document, or a folder to search."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,6 +30,7 @@ class ToolsetSpec(BaseModel):
     )
     mcp: str | Command | None = Field(default=None, description="URL of an MCP server, or how to start one.")
     openapi: str | None = Field(default=None, description="File or URL of an OpenAPI document, YAML or JSON.")
+    folder: str | None = Field(default=None, description="Folder of .md, .txt and .rst files to search.")
     base_url: str | None = Field(
         default=None, description="Where the API is, if not where the document says."
     )

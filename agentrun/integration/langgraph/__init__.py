@@ -13,7 +13,14 @@ import msgspec
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
 from agentrun.events import Custom, Event, InputRequired
-from agentrun.integration.langchain import AgentRunConverter, TemplateType, model, sandbox_toolset, toolset
+from agentrun.integration.langchain import (
+    AgentRunConverter,
+    TemplateType,
+    knowledgebase_toolset,
+    model,
+    sandbox_toolset,
+    toolset,
+)
 from agentrun.messages import AgentRequest, Message, Role
 from agentrun.run.answers import Answers, decide
 from agentrun.utils import ids
@@ -177,4 +184,12 @@ def _schema(value: object) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
-__all__ = ["AgentRunConverter", "TemplateType", "adapt", "model", "sandbox_toolset", "toolset"]
+__all__ = [
+    "AgentRunConverter",
+    "TemplateType",
+    "adapt",
+    "knowledgebase_toolset",
+    "model",
+    "sandbox_toolset",
+    "toolset",
+]
