@@ -64,7 +64,10 @@ def read(text: str, name: str = "Dockerfile") -> Recipe:
         stages += line.word == "FROM"
         if stages > 1:
             raise ConfigError(f"{place}: a second stage is of no use without a build.", hint=_HERE_INSTEAD)
-        _take(recipe, line, place)
+        try:
+            _take(recipe, line, place)
+        except (ValueError, IndexError):
+            raise ConfigError(f"{place}: {line.word} {line.rest!r} cannot be read.") from None
     if stages == 0:
         raise ConfigError(f"{name} has no FROM.", hint="Is it a Dockerfile?")
     if not recipe.command:

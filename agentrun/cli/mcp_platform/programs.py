@@ -51,8 +51,8 @@ def find(
         command = (*(config.entry_point or ()), *(config.cmd or ()))
         return _program(kind or "container", source, name, command, _language(source))
     if (folder / "s.yaml").is_file() and kind != "container":
-        return _of_s_yaml(folder, name)
-    file = source / (config.dockerfile or "Dockerfile")
+        return _of_s_yaml(root, folder, name)
+    file = folders.inside(root, str(source / (config.dockerfile or "Dockerfile")), "serverConfig.Dockerfile")
     if file.is_file() and kind != "function":
         return _of_dockerfile(source, file, name)
     if kind == "container":
@@ -82,7 +82,7 @@ def _program(kind: ServerType, folder: Path, name: str, command: tuple[str, ...]
     return Program(kind, folder, Deployment(name, definition))
 
 
-def _of_s_yaml(folder: Path, name: str) -> Program:
+def _of_s_yaml(root: Path, folder: Path, name: str) -> Program:
     project = project_of(folder / "s.yaml")
     known = {resource.agent.name: resource for resource in project.resources}
     if name not in known and len(known) > 1:
@@ -94,7 +94,9 @@ def _of_s_yaml(folder: Path, name: str) -> Program:
     resource = known.get(name) or next(iter(known.values()))
     wish = deployment_of(resource)
     code = resource.agent.code
-    source = (project.folder / code.src).resolve() if code and code.src else folder
+    source = (
+        folders.inside(root, str((folder / code.src).resolve()), "code.src") if code and code.src else folder
+    )
     definition = msgspec.structs.replace(
         wish.definition,
         command=wish.definition.command or _start_of(source),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentrun.cli.mcp_platform.dockerfile import read
 from agentrun.errors import ConfigError
@@ -69,3 +71,31 @@ def test_a_line_that_needs_a_build_is_named(lines: str, said: str):
 def test_what_is_no_dockerfile_is_said_to_be_none():
     with pytest.raises(ConfigError, match="has no FROM"):
         read("CMD hello")
+
+
+_WORDS = st.sampled_from(
+    [
+        "FROM",
+        "RUN",
+        "CMD",
+        "ENTRYPOINT",
+        "ENV",
+        "EXPOSE",
+        "WORKDIR",
+        "COPY",
+        "ADD",
+        "HEALTHCHECK",
+        "USER",
+        "SHELL",
+        "#",
+        "",
+    ]
+)
+
+
+@given(st.lists(st.tuples(_WORDS, st.text(max_size=40)), max_size=8))
+def test_whatever_is_in_it_it_is_read_or_refused(lines: list[tuple[str, str]]):
+    try:
+        assert read("\n".join(f"{word} {rest}" for word, rest in lines)).command
+    except ConfigError as error:
+        assert error.message

@@ -65,6 +65,17 @@ def test_a_path_that_leads_elsewhere_is_refused(desk: Desk, path: str):
     assert sorted(desk.root.iterdir()) == before
 
 
+@row("A32")
+def test_what_a_project_names_has_to_be_inside_too(desk: Desk):
+    s_yaml = "resources: {a: {component: agentrun, props: {agent: {name: leak, code: {src: SRC, language: python3.11}}}}}"
+    outside = desk.project("leak", {"s.yaml": s_yaml.replace("SRC", "../../..")})
+    assert "code.src is" in desk.refused("deploy", serverName="leak", targetPath=outside)
+    path = desk.project("leak-2", python())
+    for config in ({"Dockerfile": "../../../etc/passwd"}, {"BuildDir": "/etc"}, {"BuildDir": "../.."}):
+        said = desk.refused("deploy", serverName="leak", targetPath=path, serverConfig=config)
+        assert f"inside of {desk.root}" in said, (config, said)
+
+
 @row("A33")
 @pytest.mark.parametrize("name", ["1bad", "ab", "a b c", "a" * 46, "a/../b"])
 def test_a_name_against_the_rule_is_refused_before_anything_is_written(desk: Desk, name: str):
