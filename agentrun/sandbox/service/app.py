@@ -15,14 +15,16 @@ from starlette.types import ASGIApp, Lifespan
 from agentrun.errors import AgentRunError
 from agentrun.sandbox.service import (
     answers,
-    attached,
     browser,
     contexts,
+    dialling,
     e2b,
     files,
     ports,
     processes,
     sandboxes,
+    started,
+    terminal,
     whole,
 )
 from agentrun.sandbox.service import control as control_plane
@@ -59,7 +61,7 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
             snapshots.close()
 
     app = _app("AgentRun sandboxes", keys, lifespan)
-    for part in (sandboxes, contexts, files, attached, processes, whole, browser, ports):
+    for part in (sandboxes, contexts, files, started, terminal, processes, dialling, whole, browser, ports):
         app.include_router(part.routes(boxes))
     app.include_router(ports.of_custom(boxes))
     face = e2b.make(boxes, app.state.callers, snapshots)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from .conftest import PATIENCE_S, Service
 
@@ -79,3 +80,23 @@ def test_a_sandbox_that_is_not_there_has_no_sockets(service: Service, box: str):
     with pytest.raises(InvalidStatus) as refused, socket(service, f"{box}/dial/9999"):
         pass
     assert refused.value.response.status_code == 404
+
+
+def test_a_page_of_another_site_has_no_sockets(service: Service, box: str):
+    url = "ws" + service.url.removeprefix("http")
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        connect(f"{url}{box}/processes/tty", origin=Origin("https://evil.example")),
+    ):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_who_says_nothing_and_leaves_is_forgotten(client: httpx.Client, service: Service, box: str):
+    with socket(service, f"{box}/processes/start"):
+        pass
+    with socket(service, f"{box}/processes/start") as opened:
+        opened.send(b"\x00")
+        with pytest.raises(ConnectionClosed):
+            opened.recv(PATIENCE_S)
+    assert client.get(f"{box}/health").status_code == 200
