@@ -32,8 +32,7 @@ def _keys() -> Check:
     found = [name for name in config.environment_names() if name.endswith("_API_KEY")]
     if found:
         return Check(_TOPIC, "keys", "ok", ", ".join(found))
-    known = ", ".join(preset.key for preset in presets.PRESETS.values() if preset.key)
-    return Check(_TOPIC, "keys", "absent", "none set", f"Known are: {known}")
+    return Check(_TOPIC, "keys", "absent", "none set", f"Known are: {', '.join(presets.KEYS)}")
 
 
 def _default() -> Check:

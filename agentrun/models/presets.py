@@ -42,6 +42,8 @@ PRESETS: dict[str, Preset] = {
     "llamacpp": Preset("http://127.0.0.1:8080/v1", local=True),
     "vllm": Preset("http://127.0.0.1:8000/v1", local=True),
 }
+# each variable once: two providers may share one
+KEYS = tuple(dict.fromkeys(preset.key for preset in PRESETS.values() if preset.key))
 ALIASES = {"qwen": "dashscope", "kimi": "moonshot", "glm": "zhipu", "llama.cpp": "llamacpp"}
 
 

@@ -191,8 +191,7 @@ def _may_stand_in(name: str) -> bool:
     """Builtin answers where nothing real could have been meant, and never in production."""
     if project.in_production() or names() or project.value("default_model") is not None:
         return False
-    keys = [preset.key for preset in presets.PRESETS.values() if preset.key]
-    return name != "local" and not any(config.environment(key) for key in keys)
+    return name != "local" and not any(config.environment(key) for key in presets.KEYS)
 
 
 def _unknown(name: str, why: str = "") -> ConfigError:
