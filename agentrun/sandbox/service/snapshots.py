@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -38,7 +38,7 @@ class Snapshots:
         self._known: dict[str, Snapshot] = {}
 
     async def take(self, box: Sandbox, template: str, owner: str, name: str | None = None) -> Snapshot:
-        """The files of a sandbox, as they are now."""
+        """The files of a sandbox, as they are now: it rests meanwhile, so that nothing changes half way."""
         if len(self._known) >= _MOST:
             raise RateLimited(
                 f"There are {_MOST} snapshots, which is the most.", hint="Remove one that is not needed."
@@ -46,7 +46,8 @@ class Snapshots:
         id = ids.new("snap_")
         path = self._place() / f"{id}.tar"
         try:
-            size = await self._write(path, box)
+            async with _still(box):
+                size = await self._write(path, box)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -96,6 +97,19 @@ class Snapshots:
                         )
                     await asyncio.to_thread(file.write, piece)
         return size
+
+
+@asynccontextmanager
+async def _still(box: Sandbox) -> AsyncGenerator[None]:
+    if box.paused:
+        yield
+        return
+    await box.pause()
+    try:
+        yield
+    finally:
+        if box.ended is None:
+            await box.resume()
 
 
 async def pieces(snapshot: Snapshot) -> AsyncGenerator[bytes]:

@@ -234,15 +234,8 @@ class Control:
         return JSONResponse(_snapshot(await self._take(lease, wish.name)), 201)
 
     async def _take(self, lease: Lease, name: str | None) -> Snapshot:
-        """It rests meanwhile, so that nothing changes half way."""
-        rested = lease.paused
-        if not rested:
-            await lease.pause()
-        try:
+        async with lease.turn:
             return await self._snapshots.take(lease.box, lease.held.template, lease.held.owner, name)
-        finally:
-            if not rested:
-                await lease.resume()
 
     async def snapshots(self, request: Request) -> Response:
         owner = await self._callers.owner(request)

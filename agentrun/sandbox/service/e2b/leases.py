@@ -36,7 +36,7 @@ class Lease:
         self.watches = Watches(self.box)
         self.measured: tuple[float, float] | None = None  # when, and the processor time until then
         self._timeout_s = timeout_s
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()  # of whoever lets it rest or go on
         self._loop = asyncio.get_running_loop()
         self._at_end: asyncio.TimerHandle | None = None
         self._ending: asyncio.Future[None] | None = None
@@ -70,7 +70,7 @@ class Lease:
 
     async def pause(self) -> None:
         """Stop all that runs in it, where it stands; Conflict if it rests already."""
-        async with self._turn:
+        async with self.turn:
             if self.paused:
                 raise Conflict(f"The sandbox {self.id} is paused already.")
             await self.box.pause()
@@ -79,7 +79,7 @@ class Lease:
 
     async def resume(self, timeout_s: float | None = None) -> None:
         """Let it go on, and live on from now. One that runs is let live no shorter."""
-        async with self._turn:
+        async with self.turn:
             rested = self.paused
             if rested:
                 await self.box.resume()
