@@ -17,6 +17,7 @@ from agentrun.sandbox.service import (
     answers,
     browser,
     contexts,
+    copies,
     dialling,
     e2b,
     files,
@@ -63,6 +64,7 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
     app = _app("AgentRun sandboxes", keys, lifespan)
     for part in (sandboxes, contexts, files, started, terminal, processes, dialling, whole, browser, ports):
         app.include_router(part.routes(boxes))
+    app.include_router(copies.routes(boxes, snapshots))
     app.include_router(ports.of_custom(boxes))
     face = e2b.make(boxes, app.state.callers, snapshots)
     app.mount("/e2b", face)
