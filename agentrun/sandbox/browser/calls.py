@@ -33,6 +33,19 @@ class _Said(msgspec.Struct, rename="camel"):
     error: dict[str, Any] | None = None
 
 
+class _Open(msgspec.Struct):
+    """A question that has no answer yet."""
+
+    method: str
+    session: str | None
+    answer: asyncio.Future[dict[str, Any]]
+
+    def fail(self, error: SandboxError) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+            self.answer.exception()  # whoever waits for it gets it; if nobody does, it is of no interest
+
+
 _decode = msgspec.json.Decoder(_Said).decode
 
 
@@ -42,7 +55,7 @@ class Calls:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._numbers = itertools.count(1)
-        self._open: dict[int, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
+        self._open: dict[int, _Open] = {}
         self._listeners: dict[str | None, OnEvent] = {}
         self._reading = asyncio.ensure_future(self._read())
 
@@ -57,6 +70,12 @@ class Calls:
     def ignore(self, session: str) -> None:
         self._listeners.pop(session, None)
 
+    def give_up(self, session: str, error: SandboxError) -> None:
+        """Nothing that was asked of this session will be answered."""
+        for asked in self._open.values():
+            if asked.session == session:
+                asked.fail(error)
+
     async def call(
         self,
         method: str,
@@ -67,7 +86,7 @@ class Calls:
         """What the browser answers; Refused if that is an error."""
         number = next(self._numbers)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._open[number] = (method, answer)
+        self._open[number] = _Open(method, session, answer)
         try:
             await self._send(number, method, params, session)
             done, _ = await asyncio.wait({answer}, timeout=timeout_s)
@@ -101,10 +120,8 @@ class Calls:
                 self._take(_decode(message))
         finally:
             reason = self._client.closed or "it was closed"
-            for _, answer in self._open.values():
-                if not answer.done():
-                    answer.set_exception(SandboxCrashed(f"The browser cannot be spoken to: {reason}."))
-                    answer.exception()  # whoever waits for it gets it; if nobody does, it is of no interest
+            for asked in self._open.values():
+                asked.fail(SandboxCrashed(f"The browser cannot be spoken to: {reason}."))
 
     def _take(self, said: _Said) -> None:
         if said.id is None:
@@ -112,10 +129,10 @@ class Calls:
             if listener is not None:
                 listener(said.method, said.params)
             return
-        method, answer = self._open.pop(said.id, ("", None))
-        if answer is None or answer.done():
+        asked = self._open.pop(said.id, None)
+        if asked is None:
             return
-        if said.error is None:
-            answer.set_result(said.result)
-        else:
-            answer.set_exception(Refused(f"The browser refuses {method}: {said.error.get('message')}."))
+        if said.error is not None:
+            asked.fail(Refused(f"The browser refuses {asked.method}: {said.error.get('message')}."))
+        elif not asked.answer.done():
+            asked.answer.set_result(said.result)

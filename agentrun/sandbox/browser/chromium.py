@@ -17,7 +17,7 @@ from agentrun.sandbox.template import Template
 from agentrun.sandbox.values import HOME, Command
 from agentrun.utils import tasks
 
-_START_S = 60.0
+_START_S, _PARTING_S = 60.0, 2.0
 _MOST_MESSAGE = 128 << 20
 _MOST_WAITING = 64 << 20
 _MOST_COMPLAINTS = 4096
@@ -172,7 +172,8 @@ class Chromium:
             try:
                 await self._running.write(message + _END)
             except AgentRunError:
-                self._end(self._last_words())
+                await asyncio.wait({self._reading}, timeout=_PARTING_S)  # it may have said why
+                self._end("it does not listen")
                 raise SandboxCrashed(f"The browser has ended: {self.ended}.") from None
 
     async def _read(self) -> None:

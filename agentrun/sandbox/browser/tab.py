@@ -86,31 +86,23 @@ class Tab:
     ) -> dict[str, Any]:
         """A command of the DevTools protocol to this page."""
         if self._crashed:
-            raise SandboxCrashed("The page has crashed.", hint="Open another one.")
+            raise _crash()
         return await self._calls.call(method, params, self.session, timeout_s)
 
     # --- going somewhere
 
     async def open(self, url: str, until: Until, timeout_s: float) -> Visit:
-        deadline = time.monotonic() + timeout_s
+        self._crashed = False  # the page that comes is another
         try:
-            gone = await self.ask("Page.navigate", {"url": url}, timeout_s)
+            await self._navigate(url, until, time.monotonic() + timeout_s)
         except SandboxTimeout:
-            await self._calls.tell("Page.stopLoading", {}, self.session)
-            raise SandboxTimeout(f"{url} did not answer within {timeout_s:g} s.") from None
+            await self._stop()
+            raise SandboxTimeout(f"{url} was not there within {timeout_s:g} s.") from None
         except Refused as error:
             raise RequestError(
                 f"{url!r} cannot be opened: {error.message}",
                 hint="It has to begin with https:// or the like.",
             ) from None
-        if gone.get("isDownload"):
-            return await self.visit()
-        if gone.get("errorText"):
-            raise RequestError(f"{url} cannot be opened: {gone['errorText']}.", code="navigation_failed")
-        loader = gone.get("loaderId")
-        if loader is not None and until != "commit":
-            reached = self._reached.setdefault(loader, set())
-            await self._wait(lambda: _LIFECYCLE[until] in reached, deadline, f"{url} was not there")
         return await self.visit()
 
     async def go(self, steps: int, until: Until, timeout_s: float) -> Visit:
@@ -157,9 +149,9 @@ class Tab:
         if expression.lstrip().startswith(("function", "async function")):
             expression = f"({expression})"
         options = {"objectGroup": _WORLD, "awaitPromise": True, "userGesture": True}
-        found = await self.ask("Runtime.evaluate", {"expression": expression, **options}, timeout_s)
-        value = _value(found)
         try:
+            found = await self.ask("Runtime.evaluate", {"expression": expression, **options}, timeout_s)
+            value = _value(found)
             if "objectId" not in value:
                 return value.get("value", value.get("unserializableValue"))
             calling: dict[str, Any] = {"objectId": value["objectId"], "returnByValue": True, **options}
@@ -169,6 +161,9 @@ class Tab:
             else:
                 calling |= {"functionDeclaration": "function() { return this; }"}
             return _value(await self.ask("Runtime.callFunctionOn", calling, timeout_s)).get("value")
+        except SandboxTimeout:
+            await self._stop()
+            raise SandboxTimeout(f"The script did not end within {timeout_s:g} s.") from None
         finally:
             await self._calls.tell("Runtime.releaseObjectGroup", {"objectGroup": _WORLD}, self.session)
 
@@ -248,6 +243,22 @@ class Tab:
 
     # --- within
 
+    async def _navigate(self, url: str, until: Until, deadline: float) -> None:
+        gone = await self.ask("Page.navigate", {"url": url}, deadline - time.monotonic())
+        if gone.get("isDownload"):
+            return
+        if gone.get("errorText"):
+            raise RequestError(f"{url} cannot be opened: {gone['errorText']}.", code="navigation_failed")
+        loader = gone.get("loaderId")
+        if loader is not None and until != "commit":
+            reached = self._reached.setdefault(loader, set())
+            await self._wait(lambda: _LIFECYCLE[until] in reached, deadline, "The page was not there")
+
+    async def _stop(self) -> None:
+        """What loads, and the script that runs, so that the page can be used again."""
+        await self._calls.tell("Runtime.terminateExecution", {}, self.session)
+        await self._calls.tell("Page.stopLoading", {}, self.session)
+
     async def _mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         await self.ask("Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, **more})
 
@@ -280,7 +291,7 @@ class Tab:
     async def _wait(self, true: Callable[[], bool], deadline: float, what: str) -> None:
         while not true():
             if self._crashed:
-                raise SandboxCrashed("The page has crashed.", hint="Open another one.")
+                raise _crash()
             self._news.clear()
             left = deadline - time.monotonic()
             try:
@@ -307,6 +318,7 @@ class Tab:
                 self._drag = params["data"]
             case "Inspector.targetCrashed":
                 self._crashed = True
+                self._calls.give_up(self.session, _crash())
             case _:
                 return
         self._news.set()
@@ -316,6 +328,12 @@ class Tab:
         telling = self._calls.tell("Page.handleJavaScriptDialog", {"accept": accept}, self.session)
         task = asyncio.ensure_future(telling)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _crash() -> SandboxCrashed:
+    return SandboxCrashed(
+        "The page has crashed.", hint="It may have taken too much memory. Open it again, or another."
+    )
 
 
 def _called(function: str, *arguments: Any) -> str:

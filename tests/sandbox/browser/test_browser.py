@@ -199,7 +199,7 @@ def test_what_cannot_be_opened_is_said(browser: SyncBrowser):
 def test_a_server_that_does_not_answer_is_not_waited_for(browser: SyncBrowser, shop: SyncSandbox):
     silent = "import socket; s = socket.create_server(('127.0.0.1', 8001)); s.listen()"
     shop.run(silent)
-    with pytest.raises(SandboxTimeout, match="did not answer within 0.5 s"):
+    with pytest.raises(SandboxTimeout, match="was not there within 0.5 s"):
         browser.open("http://127.0.0.1:8001/", timeout_s=0.5)
     assert browser.open(HOME).title == "Shop"
 
