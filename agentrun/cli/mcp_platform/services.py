@@ -12,7 +12,7 @@ from agentrun.cli.mcp_platform.arguments import QueryCloudRun
 from agentrun.cli.mcp_platform.session import Session
 from agentrun.client import AsyncClient
 from agentrun.errors import NotFound, RequestError
-from agentrun.resources import Definition, LogLine, Release, RuntimeInfo, VersionInfo
+from agentrun.resources import Definition, Release, RuntimeInfo, VersionInfo
 
 ENVIRONMENT = "local"
 
@@ -192,8 +192,10 @@ async def process_log(
     asked = {key: value for key, value in query.items() if value is not None}
     lines = [line async for line in platform.logs(name, **asked)]
     if run_id is not None:
-        runs = {each.instance_id: f"{name}@{each.version}" for each in await platform.instances(name)}
-        lines = [line for line in lines if run_id in (runs.get(line.instance_id), _run_of(name, line))]
+        # output does not say of which version it is; its instance does, or a request that it answered
+        versions = {line.instance_id: line.version for line in lines if line.version}
+        versions |= {each.instance_id: each.version for each in await platform.instances(name)}
+        lines = [line for line in lines if f"{name}@{versions.get(line.instance_id)}" == run_id]
     data = {
         "serverName": name,
         "runId": run_id,
@@ -202,10 +204,6 @@ async def process_log(
         "requestId": request,
     }
     return Answer(data, f"{len(lines)} lines of {name}.")
-
-
-def _run_of(name: str, line: LogLine) -> str | None:
-    return f"{name}@{line.version}" if line.version else None
 
 
 async def _task(session: Session, platform: AsyncClient, name: str) -> Answer:

@@ -74,14 +74,12 @@ def secret_names(variables: dict[str, str]) -> tuple[str, ...]:
 
 
 def warnings_of(config: ServerConfig) -> list[str]:
-    """What is taken and does nothing here, and what may be a mistake."""
-    given = config.model_fields_set & set(CLOUD_ONLY)
-    said = [
+    """What is taken and does nothing here."""
+    return [
         f"serverConfig.{ServerConfig.model_fields[name].alias} is of the cloud and does nothing here."
         for name in CLOUD_ONLY
-        if name in given
+        if name in config.model_fields_set
     ]
-    return said
 
 
 def shown(definition: Definition, variables: dict[str, str]) -> dict[str, Any]:
