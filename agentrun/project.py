@@ -1,4 +1,5 @@
-"""What a project's files say: the sections of `agentrun.yaml` and `~/.agentrun/config.yaml`, with profile, references and lines."""
+"""What a project's files say: the sections of `agentrun.yaml`, `~/.agentrun/config.yaml` and the platform's, with profile, references
+and lines."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from agentrun.utils.yaml import Document, Keys, YamlError
 
 SECTIONS = ("server", "default_model", "models", "sandboxes", "tools", "profiles")
 PROFILE = "AGENTRUN_PROFILE"
+PLATFORM = "AGENTRUN_PLATFORM_NAMES"  # the file of the platform that an agent runs on
 _PRODUCTION = ("prod", "production")
 _REFERENCE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -55,7 +57,7 @@ def in_production() -> bool:
 
 
 def section(name: str) -> dict[str, Entry]:
-    """The entries of a section by name; those of the project win over those of the user."""
+    """The entries of a section by name; those of the project win over those of the user, these over the platform's."""
     entries: dict[str, Entry] = {}
     for document in reversed(_documents()):
         for keys in ((name,), ("profiles", profile(), name)):
@@ -140,6 +142,9 @@ def _documents() -> list[Document]:
         _document(Path("agentrun.yaml"), "agentrun.yaml"),
         _document(Path.home() / ".agentrun" / "config.yaml", "~/.agentrun/config.yaml"),
     ]
+    platform = config.environment(PLATFORM)
+    if platform is not None:
+        found.append(_document(Path(platform), "the platform's agentrun.yaml"))
     return [document for document in found if document is not None]
 
 

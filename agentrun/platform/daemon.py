@@ -157,6 +157,7 @@ async def _begin(
             where.folder / "data",
             environment("PATH") or os.defpath,
             lambda: _url(where.gateway[0], gateway.port),
+            where.folder / "agentrun.yaml",
         ),
         clock=time.time,
         driver=where.driver,

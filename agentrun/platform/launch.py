@@ -26,6 +26,7 @@ class Places(msgspec.Struct, frozen=True):
     data: Path
     path: str  # where programs are looked for
     url: Callable[[], str]  # of the gateway
+    names: Path | None = None  # an agentrun.yaml, whose models, tools and sandboxes every agent finds
 
 
 def launch_of(version: Version, places: Places, secret: Callable[[SecretRef], str]) -> Launch:
@@ -38,6 +39,7 @@ def launch_of(version: Version, places: Places, secret: Callable[[SecretRef], st
     path = ":".join(dict.fromkeys(programs))
     command = command_of(wanted.command, wanted.language, own, path)
     secrets = {ref.name: secret(ref) for ref in wanted.secrets}
+    names = [] if places.names is None else [str(places.names)]
     return Launch(
         instance="",
         version=version.id,
@@ -50,13 +52,14 @@ def launch_of(version: Version, places: Places, secret: Callable[[SecretRef], st
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "AGENTRUN_RUNTIME": version.runtime,
+            **({"AGENTRUN_PLATFORM_NAMES": names[0]} if names else {}),
             **({"AGENTRUN_BOT_ID": wanted.bot_id} if wanted.bot_id else {}),
             **wanted.variables,
             **secrets,
         },
         log="",
         data=str(data),
-        readable=_readable(command[0], own),
+        readable=(*_readable(command[0], own), *names),
         limits=wanted.limits,
         health=wanted.health,
         masked=(*wanted.masked, *secrets),

@@ -67,6 +67,20 @@ def test_the_order_is_argument_environment_project_user(project: Path, monkeypat
     assert resolve("m", model="argument").base_url == "http://127.0.0.1:11434/v1"
 
 
+def test_the_platform_s_names_are_found_after_all_others(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    names = tmp_path / "names.yaml"
+    names.write_text("models:\n  m: ollama/platform\n  theirs: ollama/p\n", encoding="utf-8")
+    monkeypatch.setenv("AGENTRUN_PLATFORM_NAMES", str(names))
+    assert (resolve("m").id, resolve("m").source) == ("platform", "the platform's agentrun.yaml:2")
+    write(project, "models:\n  m: ollama/project\n")
+    assert (resolve("m").id, resolve("theirs").id) == ("project", "p")
+    names.unlink()
+    with pytest.raises(ConfigError, match='no model "theirs"'):
+        resolve("theirs")
+
+
 def test_dotenv_is_part_of_the_environment(project: Path):
     (project / ".env").write_text("AGENTRUN_MODEL_MY_MODEL=ollama/from-dotenv\n", encoding="utf-8")
     assert resolve("my-model").id == "from-dotenv"

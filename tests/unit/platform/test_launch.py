@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agentrun.errors import ConfigError
@@ -48,6 +49,14 @@ def test_it_gets_what_was_declared_and_nothing_of_this_process(monkeypatch: pyte
     }
     assert set(found.environment) == names
     assert (found.environment["S"], found.masked) == ("value of S 2", ("A", "S"))
+
+
+def test_it_finds_the_names_that_the_platform_holds():
+    version = Version("shop", 3, "d", 1.0, Definition(command=("python3", "app.py")))
+    places = msgspec.structs.replace(PLACES, names=Path("/platform/agentrun.yaml"))
+    found = launch_of(version, places, lambda ref: "")
+    assert found.environment["AGENTRUN_PLATFORM_NAMES"] == "/platform/agentrun.yaml"
+    assert "/platform/agentrun.yaml" in found.readable and "/platform" not in found.readable
 
 
 def test_a_program_that_is_not_there_is_named():
