@@ -32,13 +32,15 @@ from agentrun.sandbox.service import control as control_plane
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Callers
 from agentrun.sandbox.service.door import Door
+from agentrun.sandbox.service.hosts import Hosts
 from agentrun.sandbox.service.snapshots import Snapshots
 from agentrun.version import __version__
 
 
 def make(boxes: Boxes, keys: Sequence[str] = ()) -> ASGIApp:
     """The data plane, whose end is the end of all its sandboxes."""
-    return Door(api(boxes, keys), anonymous=not keys)
+    app = api(boxes, keys)
+    return Door(Hosts(app, boxes, app.state.callers), anonymous=not keys)
 
 
 def control(boxes: Boxes, keys: Sequence[str], public_hosts: Sequence[str]) -> ASGIApp:
@@ -50,7 +52,6 @@ def control(boxes: Boxes, keys: Sequence[str], public_hosts: Sequence[str]) -> A
 
 def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
     """The routes of the data plane; /openapi.json describes them."""
-
     snapshots = Snapshots()
 
     @asynccontextmanager

@@ -28,12 +28,14 @@ _OF_ONE_HOP = frozenset(
 _OURS = frozenset(
     "host x-api-key agentrun-authorization x-access-token e2b-traffic-access-token e2b-sandbox-id e2b-sandbox-port".split()
 )
+# a page from a sandbox that is shown under the service's own address must not act as the service's own
+_FOREIGN_PAGE = b"sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts"
 _OF_THE_HANDSHAKE = "sec-websocket-"
 _GOING_AWAY, _FAILED = 1001, 1011
 
 
-async def http(port: Port, path: str, request: Request) -> Response:
-    """The answer of what listens there, as it comes."""
+async def http(port: Port, path: str, request: Request, *, own_host: bool = False) -> Response:
+    """The answer of what listens there, as it comes. `own_host`: it has a name of its own, which no other page shares."""
     door.unbound(request)
     url = httpx.URL(
         scheme="http", host="localhost", port=port.number, raw_path=_target(path, request.url.query)
@@ -67,6 +69,8 @@ async def http(port: Port, path: str, request: Request) -> Response:
         for name, value in answer.headers.raw
         if name.lower().decode("latin-1") not in _OF_ONE_HOP
     ]
+    if not own_host:
+        response.raw_headers.append((b"content-security-policy", _FOREIGN_PAGE))
     return response
 
 

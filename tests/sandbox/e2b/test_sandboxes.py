@@ -209,6 +209,8 @@ def test_a_port_by_its_header(served: Service, own: Any):
     }
     with httpx.Client(base_url=f"{served.url}/e2b", headers=headers, timeout=PATIENCE_S) as through:
         _until(lambda: through.get("/index.html").text == "from inside")
+    named = {"host": own.get_host(8000), "x-api-key": KEYS[0]}
+    assert httpx.get(served.url, headers=named).text == "from inside"
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,24 @@ def test_answers_come_as_they_are(mine: httpx.Client, box: str):
         assert b"".join(pieces) == b"two"
 
 
+def test_a_page_from_inside_is_no_page_of_the_services(mine: httpx.Client, box: str):
+    policy = mine.get(f"{box}/ports/8123/").headers["content-security-policy"]
+    assert policy.startswith("sandbox ") and "allow-same-origin" not in policy
+
+
+def test_a_port_has_a_name_of_its_own(keyed: Service, mine: httpx.Client, box: str):
+    name = f"8123-{box.rpartition('/')[2]}.localhost"
+    headers = {"host": f"{name}:{keyed.url.rpartition(':')[2]}"}
+    told = mine.get("/sandboxes/x?a=1", headers=headers)
+    assert told.json()["path"] == "/sandboxes/x?a=1" and "content-security-policy" not in told.headers
+    assert httpx.get(keyed.url, headers=headers).status_code == 401
+    other = {**headers, "x-api-key": KEYS[1]}
+    assert httpx.get(keyed.url, headers=other).status_code == 404
+    # for what is served there the service itself is another origin
+    foreign = {"origin": f"http://{headers['host']}"}
+    assert mine.get("/sandboxes", headers=foreign).status_code == 403
+
+
 def test_much_goes_through(mine: httpx.Client, box: str):
     size = 40 << 20
     told = mine.post(f"{box}/count", content=(bytes(1 << 20) for _ in range(40)))

@@ -20,6 +20,7 @@ from agentrun.sandbox.service.boxes import Boxes, Held
 from agentrun.sandbox.service.callers import Callers
 from agentrun.sandbox.service.e2b.answers import Wish, message_of, read, refusal, status_of
 from agentrun.sandbox.service.e2b.leases import Lease, Leases
+from agentrun.sandbox.service.hosts import domain
 from agentrun.sandbox.service.sandboxes import iso
 from agentrun.sandbox.service.snapshots import Snapshot, Snapshots, beginning
 
@@ -103,7 +104,7 @@ class Control:
             lease = await self._create(owner, wish)
         else:
             lease = await self._once((owner, key), owner, wish)
-        return JSONResponse(_made(lease), 201)
+        return JSONResponse(_made(lease, request), 201)
 
     async def _once(self, key: tuple[str, str], owner: str, wish: _New) -> Lease:
         """The same request asked again, as after an answer that was lost, makes no second sandbox."""
@@ -164,7 +165,7 @@ class Control:
 
     async def info(self, request: Request) -> Response:
         lease = await self._lease(request)
-        secret = {"envdAccessToken": lease.token, "domain": None}
+        secret = {"envdAccessToken": lease.token, "domain": domain(request.headers.get("host", ""))}
         network = bool(lease.box.template.network.hosts)
         return JSONResponse({**_view(lease.held, lease), **secret, "allowInternetAccess": network})
 
@@ -199,7 +200,7 @@ class Control:
         lease = await self._lease(request)
         was_paused = lease.paused
         await lease.resume((await read(request, _Timeout)).timeout)
-        return JSONResponse(_made(lease), 201 if was_paused else 200)
+        return JSONResponse(_made(lease, request), 201 if was_paused else 200)
 
     async def pause(self, request: Request) -> Response:
         lease = await self._lease(request)
@@ -214,15 +215,18 @@ class Control:
         _check_nothing_lost(lease)
         snapshot = await self._take(lease, None)
         try:
-            each = [self._forked(lease, snapshot, wish.timeout or _TIMEOUT_S) for _ in range(wish.count)]
+            timeout_s = wish.timeout or _TIMEOUT_S
+            each = [self._forked(lease, snapshot, timeout_s, request) for _ in range(wish.count)]
             return JSONResponse(await asyncio.gather(*each), 201)
         finally:
             self._snapshots.remove(snapshot.id, snapshot.owner)
 
-    async def _forked(self, lease: Lease, snapshot: Snapshot, timeout_s: float) -> dict[str, Any]:
+    async def _forked(
+        self, lease: Lease, snapshot: Snapshot, timeout_s: float, request: Request
+    ) -> dict[str, Any]:
         wish = _New(templateID=snapshot.id, timeout=timeout_s, metadata=dict(lease.held.metadata))
         try:
-            return {"sandbox": _made(await self._create(lease.held.owner, wish))}
+            return {"sandbox": _made(await self._create(lease.held.owner, wish), request)}
         except AgentRunError as error:
             return {"error": {"code": status_of(error), "message": message_of(error)}}
 
@@ -283,7 +287,7 @@ def _check_nothing_lost(lease: Lease) -> None:
         )
 
 
-def _made(lease: Lease) -> dict[str, Any]:
+def _made(lease: Lease, request: Request) -> dict[str, Any]:
     return {
         "templateID": lease.held.template,
         "sandboxID": lease.id,
@@ -291,7 +295,7 @@ def _made(lease: Lease) -> dict[str, Any]:
         "envdVersion": ENVD_VERSION,
         "envdAccessToken": lease.token,
         "trafficAccessToken": lease.traffic_token,
-        "domain": None,
+        "domain": domain(request.headers.get("host", "")),
     }
 
 
