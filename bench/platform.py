@@ -1,4 +1,9 @@
-"""`python -m bench.platform`: what the gateway costs, against the same instance asked directly; and starts from zero."""
+"""`python -m bench.platform`: what the gateway costs, against the same instance asked directly; and starts from zero.
+
+Gateway and instance share one core, the load has another. So the ratio of what is answered a second is that of the work:
+the instance's part of the CPU that both need. It is given as well, and other programs on the machine disturb it less.
+With `--free` all of them run where the kernel puts them.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +52,9 @@ class TargetLoad(Load):
 class Platform:
     """The gateway's process, and its instance."""
 
-    def __init__(self, folder: Path, app: Path, idle_s: float, *, preload: bool = False) -> None:
+    def __init__(
+        self, folder: Path, app: Path, idle_s: float, *, preload: bool = False, free: bool = False
+    ) -> None:
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -66,7 +73,7 @@ class Platform:
                 "LOG_LEVEL": "info",
             },
             stdout=subprocess.PIPE,
-            preexec_fn=pin_to_server_core,
+            preexec_fn=None if free else pin_to_server_core,
         )
         self.port = int(self.process.stdout.readline())
         self.gateway = Target("gateway", self.port, PREFIX, [self.process.pid])
@@ -95,7 +102,8 @@ class Platform:
 def main() -> int:
     options = _options()
     proc.raise_file_limit()
-    proc.pin(proc.LOAD_CORE)
+    if not options.free:
+        proc.pin(proc.LOAD_CORE)
     gc.disable()
     with TemporaryDirectory(prefix="bench-") as folder:
         if "gateway" in options.only:
@@ -106,7 +114,7 @@ def main() -> int:
 
 
 def _gateway(folder: Path, options: argparse.Namespace) -> None:
-    platform = Platform(folder, ROOT / "bench" / "apps" / PEER.app, 600)
+    platform = Platform(folder, ROOT / "bench" / "apps" / PEER.app, 600, free=options.free)
     try:
         direct, gateway = platform.direct(), platform.gateway
         found: dict[str, dict[str, list[float]]] = {}
@@ -116,7 +124,8 @@ def _gateway(folder: Path, options: argparse.Namespace) -> None:
                     found.setdefault(name, {}).setdefault(target.name, []).append(value)
         for name, by_target in found.items():
             one, other = (statistics.median(by_target[kind]) for kind in ("direct", "gateway"))
-            print(f"{name:24} direct {one:12,.2f}  gateway {other:12,.2f}  x {other / one:.2f}")
+            ratio = one / (one + other) if name.endswith("cpu us each") else other / one
+            print(f"{name:28} direct {one:12,.2f}  gateway {other:12,.2f}  x {ratio:.2f}")
         print(f"gateway KB per open stream  {_memory(platform, options.held):.1f}")
         print(f"gateway MB at rest          {proc.memory_mb(gateway.pids):.1f}")
     finally:
@@ -156,7 +165,7 @@ def _zero(folder: Path, options: argparse.Namespace) -> None:
         app = folder / f"{title.replace(' ', '-')}" / "app.py"
         app.parent.mkdir()
         app.write_text(source, "utf-8")
-        platform = Platform(app.parent / "state", app, 0.2, preload=preload)
+        platform = Platform(app.parent / "state", app, 0.2, preload=preload, free=options.free)
         try:
             taken = [_first_byte_s(platform, options.pause) for _ in range(options.rounds + 2)][2:]
         finally:
@@ -202,6 +211,7 @@ STARTS = (
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench.platform", description=__doc__)
     parser.add_argument("--only", default="gateway,zero", help="gateway, zero")
+    parser.add_argument("--free", action="store_true", help="let the kernel choose cores for all of it")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--held", type=int, default=2000)

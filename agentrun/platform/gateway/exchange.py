@@ -193,7 +193,7 @@ class Exchange:
 
     def _hold(self, part: bytes) -> None:
         self._held.append(part)
-        if sum(map(len, self._held)) > self.inbound.gateway.limits.held_bytes:
+        if self._body.total > self.inbound.gateway.limits.held_bytes:
             self.inbound.hold_back()
 
     def _later(self, data: bytes) -> None:

@@ -14,7 +14,6 @@ _REQUEST = re.compile(
     rf"({_TOKEN}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])\r\n((?:{_TOKEN}:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n"
 )
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?\r\n")
-_FIELD = re.compile(r"([^:\r\n]+):([^\r\n]*)\r\n")
 _SPACE = " \t"
 
 _HOP_BY_HOP = frozenset(
@@ -109,6 +108,8 @@ def read_answer(head: bytes, method: str) -> Answer:
     match = _STATUS.match(text)
     if match is None:
         raise ValueError("no status line")
+    if not text.count("\r") == text.count("\n") == text.count("\r\n"):
+        raise ValueError("a line ends in another way than the others")
     status = int(match[2])
     fields = _fields(text[match.end() : -2])
     names = dict(fields)
@@ -155,7 +156,12 @@ def to_client(head: bytes, answer: Answer, added: str, *, close: bool) -> bytes:
 
 
 def _fields(block: str) -> list[Field]:
-    return [(name.lower(), value.strip(_SPACE)) for name, value in _FIELD.findall(block)]
+    found: list[Field] = []
+    for line in block.split("\r\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            found.append((name.lower(), value.strip(_SPACE)))
+    return found
 
 
 def _options(connection: str | None) -> frozenset[str]:

@@ -28,7 +28,9 @@ class HeadTooLarge(RequestError):
 class Inbound(asyncio.Protocol):
     """Reads heads; all else is the exchange's."""
 
-    __slots__ = ("_is_lingering", "exchange", "gateway", "is_full", "peer", "rest", "since", "transport")
+    __slots__ = (
+        "_is_held_back", "_is_lingering", "exchange", "gateway", "is_full", "peer", "rest", "since", "transport",
+    )  # fmt: skip
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
@@ -37,6 +39,7 @@ class Inbound(asyncio.Protocol):
         self.since = gateway.now  # it has been in this state
         self.peer = ""
         self.is_full = False  # its client does not read as fast as it is answered
+        self._is_held_back = False  # it sends faster than its instance reads
         self._is_lingering = False
         self.transport = cast("asyncio.Transport", None)
 
@@ -76,11 +79,13 @@ class Inbound(asyncio.Protocol):
             self.exchange.outbound.transport.resume_reading()
 
     def hold_back(self) -> None:
-        if self.transport.is_reading():
+        if not self._is_held_back and not self.transport.is_closing():
+            self._is_held_back = True
             self.transport.pause_reading()
 
     def go_on(self) -> None:
-        if not self.transport.is_reading() and not self.transport.is_closing():
+        if self._is_held_back and not self.transport.is_closing():
+            self._is_held_back = False
             self.transport.resume_reading()
 
     def next(self, rest: bytes, *, close: bool) -> None:

@@ -108,3 +108,9 @@ def test_an_answer_that_ends_with_its_connection_is_not_asked_again():
     assert not read_answer(
         b"HTTP/1.1 200\r\nconnection: close\r\ncontent-length: 1\r\n\r\n", b"GET"
     ).keeps_alive
+
+
+@pytest.mark.parametrize("value", [b"a\nset-cookie: b", b"a\rset-cookie: b", b"a\n\r\n"])
+def test_an_answer_whose_lines_end_in_different_ways_is_none(value):
+    with pytest.raises(ValueError, match="ends in another way"):
+        read_answer(b"HTTP/1.1 200 OK\r\nx: " + value + b"\r\n\r\n", "GET")
