@@ -14,7 +14,7 @@ from agentrun.sandbox.values import HOME
 
 # The programs themselves, not the scripts that start them, which read what a sandbox does not see. Shells first: they have
 # no window that nobody looks at, and so start in a third of the time with a third of the memory.
-_KNOWN = (
+KNOWN = (
     "/usr/lib/chromium/chromium-headless-shell",  # Debian, Ubuntu: chromium-headless-shell
     "/usr/lib64/chromium-browser/headless_shell",  # Fedora: chromium-headless
     "/usr/lib/chromium/chromium",  # Debian, Arch, Alpine: chromium
@@ -115,7 +115,7 @@ def _network(template: Template) -> list[str]:
 
 
 def _wanted(path: str | None) -> Sequence[str]:
-    return _KNOWN if path is None else (path,)
+    return KNOWN if path is None else (path,)
 
 
 def _inside(path: str) -> str:

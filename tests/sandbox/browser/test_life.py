@@ -125,7 +125,7 @@ def test_one_that_speaks_wrongly_is_ended(tmp_path: Path):
 
 
 def test_without_chromium_nothing_is_created(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(program, "_KNOWN", ("/nowhere/chromium",))
+    monkeypatch.setattr(program, "KNOWN", ("/nowhere/chromium",))
     with pytest.raises(
         SandboxUnavailable, match="no Chromium on this machine.*apt-get install chromium-headless-shell"
     ):
