@@ -49,7 +49,8 @@ def serve(
     from agentrun.sandbox.service import process
 
     log.configure("info")
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # its starts and ends are said here
+    # its starts and ends are said here, and what fails is told by the service; it would tell each WebSocket that is refused
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     keys = key if key is not None else (config.environment("AGENTRUN_API_KEYS") or "").split(",")
     wanted = process.Wanted(
         host=host,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.websockets import WebSocket
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from agentrun.errors import AgentRunError, ConfigError, RequestError
 
 logger = logging.getLogger(__name__)
+
+_FAILED = 1011
+_REASON_BYTES = 120  # a close frame takes 123
 
 
 class Refusal(BaseModel):
@@ -33,13 +38,25 @@ def refusal(error: AgentRunError, request_id: str) -> Response:
     return JSONResponse(body.model_dump(), status, headers)
 
 
+class _Sent(Response):
+    """Some versions of Starlette send a handler's answer to a WebSocket themselves, and some do not: this is sent once."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pass
+
+
 async def known(connection: HTTPConnection, error: Exception) -> Response:
-    """Also to a WebSocket that was not let in yet."""
+    """Also to a WebSocket: refused if it was not let in yet, else closed with the reason."""
     assert isinstance(error, AgentRunError)
     answer = refusal(error, _id(connection))
-    if isinstance(connection, WebSocket):
+    if not isinstance(connection, WebSocket):
+        return answer
+    if connection.application_state is WebSocketState.CONNECTING:
         await connection.send_denial_response(answer)
-    return answer
+    else:
+        with suppress(WebSocketDisconnect, RuntimeError):  # it has gone meanwhile
+            await connection.close(_FAILED, _reason(error))
+    return _Sent()
 
 
 async def invalid(request: Request, error: Exception) -> Response:
@@ -61,6 +78,10 @@ async def not_served(request: Request, error: Exception) -> Response:
 async def failed(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return refusal(AgentRunError("The service failed; its log says how."), _id(request))
+
+
+def _reason(error: AgentRunError) -> str:
+    return str(error).encode()[:_REASON_BYTES].decode("utf-8", "ignore")
 
 
 def _id(connection: HTTPConnection) -> str:

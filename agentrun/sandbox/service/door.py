@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agentrun.errors import AgentRunError, PermissionDenied, TooLarge
 from agentrun.sandbox.service import answers
 from agentrun.utils import ids
+
+logger = logging.getLogger(__name__)
 
 MOST_BYTES = 32 << 20
 _BODY = "agentrun.body"
@@ -77,7 +80,12 @@ class Door:
         except AgentRunError as error:
             await answers.refusal(error, id)(scope, receive, named)
             return
-        await self._app(scope, bounded, named)
+        try:
+            await self._app(scope, bounded, named)
+        except Exception:
+            if scope["type"] == "websocket":  # of requests, answers.failed tells
+                logger.exception("The WebSocket %s failed", scope["path"])
+            raise
 
     def _check_origin(self, headers: Headers) -> None:
         """A page that somebody looks at on this machine reaches the loopback too, and must not make sandboxes."""

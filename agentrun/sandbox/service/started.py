@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
@@ -71,7 +71,8 @@ class Started:
             await both(self._socket, self._told(), self._ordered())
         finally:
             await tasks.end(*self._doing)
-            await self._process.kill()
+            with suppress(AgentRunError):  # its sandbox may be gone too
+                await self._process.kill()
 
     async def _told(self) -> None:
         await asyncio.gather(self._output(), self._code())

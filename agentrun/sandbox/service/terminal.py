@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, WebSocket
 
+from agentrun.errors import AgentRunError
 from agentrun.sandbox.processes import Process
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Owner
@@ -48,7 +50,8 @@ def routes(boxes: Boxes) -> APIRouter:
             else:
                 await both(socket, _shown_plainly(socket, process), _typed_plainly(socket, process))
         finally:
-            await process.kill()
+            with suppress(AgentRunError):  # its sandbox may be gone too
+                await process.kill()
 
     return router
 
