@@ -10,6 +10,7 @@
 
 from agentrun.sandbox.backend import Mount
 from agentrun.sandbox.contexts import Context
+from agentrun.sandbox.ports import Port, SyncPort
 from agentrun.sandbox.processes import Process
 from agentrun.sandbox.registry import names
 from agentrun.sandbox.sandbox import Sandbox
@@ -43,12 +44,14 @@ __all__ = [
     "Mount",
     "Network",
     "Output",
+    "Port",
     "Process",
     "ProcessInfo",
     "Result",
     "Sandbox",
     "Stderr",
     "Stdout",
+    "SyncPort",
     "SyncSandbox",
     "Template",
     "TemplateType",

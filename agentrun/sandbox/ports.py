@@ -1,4 +1,7 @@
-"""Ports of a sandbox: talking to what listens inside, though no network leads there."""
+"""Ports of a sandbox: talking to what listens inside, though no network leads there.
+
+httpx is loaded when HTTP is spoken and not before: most sandboxes start without.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,19 @@ import asyncio
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from agentrun.errors import ConfigError, NotFound, SandboxCrashed, SandboxError, SandboxTimeout
 from agentrun.sandbox.life import Life
-from agentrun.sandbox.transport import PortTransport, Streams, SyncPortTransport
 from agentrun.utils.portal import run
+
+if TYPE_CHECKING:
+    import httpx
+
+    from agentrun.sandbox.transport import Streams
 
 _BETWEEN_TRIES_S = 0.05
 _WAIT_S = 60.0
-_TIMEOUT = httpx.Timeout(60, read=None)  # an agent may think for long
 
 
 class Port:
@@ -50,10 +54,14 @@ class Port:
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """A transport for httpx: whatever the host in the URL, it leads to this port."""
+        from agentrun.sandbox.transport import PortTransport
+
         return PortTransport(self.connect, self.in_use)
 
     def client(self, **options: Any) -> httpx.AsyncClient:
         """An HTTP client for this port; paths are enough as URLs."""
+        import httpx
+
         return httpx.AsyncClient(transport=self.transport(), **_defaults(self.number, options))
 
     async def wait(self, path: str | None = None, *, timeout_s: float = _WAIT_S) -> None:
@@ -74,15 +82,25 @@ class Port:
             if path is None:
                 (await self.dial()).close()
                 return None
-            async with self.client(timeout=patience_s) as client:
-                status = (await client.get(path)).status_code
-                return f"{path} was answered with {status} and nothing better" if status >= 400 else None
+            status = await self._status(path, patience_s)
         except NotFound:
             return f"Nothing listened on port {self.number} of the sandbox"
         except SandboxCrashed:
             raise
-        except (httpx.TransportError, SandboxError):
+        except SandboxError:
+            status = None
+        if status is None:
             return f"Nothing on port {self.number} of the sandbox answered {path or ''}".rstrip()
+        return f"{path} was answered with {status} and nothing better" if status >= 400 else None
+
+    async def _status(self, path: str, patience_s: float) -> int | None:
+        import httpx
+
+        try:
+            async with self.client(timeout=patience_s) as client:
+                return (await client.get(path)).status_code
+        except httpx.TransportError:
+            return None
 
 
 class SyncPort:
@@ -99,9 +117,13 @@ class SyncPort:
         return connected
 
     def transport(self) -> httpx.BaseTransport:
+        from agentrun.sandbox.transport import SyncPortTransport
+
         return SyncPortTransport(self._awaited.transport())
 
     def client(self, **options: Any) -> httpx.Client:
+        import httpx
+
         return httpx.Client(transport=self.transport(), **_defaults(self.number, options))
 
     def wait(self, path: str | None = None, *, timeout_s: float = _WAIT_S) -> None:
@@ -109,4 +131,7 @@ class SyncPort:
 
 
 def _defaults(number: int, options: dict[str, Any]) -> dict[str, Any]:
-    return {"base_url": f"http://localhost:{number}", "timeout": _TIMEOUT, "trust_env": False, **options}
+    import httpx
+
+    timeout = httpx.Timeout(60, read=None)  # an agent may think for long
+    return {"base_url": f"http://localhost:{number}", "timeout": timeout, "trust_env": False, **options}
