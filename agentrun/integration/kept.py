@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from agentrun import config
-from agentrun.run.conversations import scope_of
 from agentrun.run.execution import current_execution
+from agentrun.run.turns import scope_of
 from agentrun.sessions import Scope, Store, open_store
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentrun.integration.kept import kept_store
 from agentrun.messages import AgentRequest
-from agentrun.run.conversations import scope_of
+from agentrun.run.turns import scope_of
 from agentrun.sessions import Note, Scope, Store
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -12,19 +11,26 @@ from msgspec import structs
 
 from agentrun.agent import Agent
 from agentrun.errors import NotFound, RequestError
-from agentrun.events import Custom, InputRequired, RunFinished
-from agentrun.messages import AgentRequest, Message, Role
+from agentrun.events import Custom
+from agentrun.messages import AgentRequest, Message
 from agentrun.run.lines import HEADER, Line, Lines, WhenBusy
 from agentrun.run.question import PREFIX as QUESTION
 from agentrun.run.question import Question
 from agentrun.run.run import OnDisconnect, Run
 from agentrun.run.runs import Runs, expired
-from agentrun.sessions import Scope, Store, Turn, branch, messages_of, new_messages
-from agentrun.utils import ids
-from agentrun.utils.json import dumps
+from agentrun.run.turns import (
+    EXPIRED,
+    answering,
+    has_asked,
+    instructed,
+    scope_of,
+    snapshot,
+    stands_alone,
+    turn_of,
+)
+from agentrun.sessions import Store, Turn, branch, messages_of
 
 logger = logging.getLogger(__name__)
-EXPIRED = "input.expired"
 _LONGEST_ID = 512
 
 
@@ -59,11 +65,11 @@ class Conversations:
     ) -> Run:
         """As `Runs.start`, with the session's history before it and its turn kept; or what waited for an answer goes on."""
         of_run = _OfRun(owner, request_id, on_disconnect, gone)
-        if _stands_alone(request):
-            return await self._run(agent, _instructed(request), None, of_run)
+        if stands_alone(request):
+            return await self._run(agent, instructed(request), None, of_run)
         question = self.runs.parked.find(request, owner)
         if question is not None:
-            request = _answering(request, question)
+            request = answering(request, question)
         line = await self._enter(request, owner, gone)
         try:
             return await self._start(agent, request, question, line, of_run)
@@ -82,11 +88,11 @@ class Conversations:
         on_disconnect: OnDisconnect = "cancel",
     ) -> Run | None:
         """Start a Run that has to wait for nothing: it has its place, and no session. Others are for `start`."""
-        if not _stands_alone(request):
+        if not stands_alone(request):
             return None
         if not self.runs.has_room():
             return None
-        request = _instructed(request)
+        request = instructed(request)
         return self.runs.start_now(
             agent, request, owner=owner, request_id=request_id, on_disconnect=on_disconnect
         )
@@ -94,7 +100,7 @@ class Conversations:
     async def find(self, run_id: str, owner: str) -> Turn | None:
         """What is known of a Run: one that goes on or has just ended as it is now, an older one as it was kept."""
         run = self.runs.get(run_id, owner)
-        return _snapshot(run) if run is not None else await self.store.turn(owner, run_id)
+        return snapshot(run) if run is not None else await self.store.turn(owner, run_id)
 
     async def history(self, request: AgentRequest, owner: str) -> list[Message]:
         """What was said before this request in its session, oldest first."""
@@ -163,7 +169,7 @@ class Conversations:
         before = await self._before(request, of_run.owner)
         if question is None:
             await self._refuse_late_answer(request, before)
-        turn, request = _turn(request, of_run.owner, before)
+        turn, request = turn_of(request, of_run.owner, before)
         await self.store.begin(turn)
         self._open[turn.id] = (turn, line)
         try:
@@ -215,7 +221,7 @@ class Conversations:
 
     async def _refuse_late_answer(self, request: AgentRequest, before: list[Turn]) -> None:
         """Whoever goes on after a question that is not open any more is told so; in a session, once."""
-        asked = before[-1] if before and _has_asked(before[-1]) else None
+        asked = before[-1] if before and has_asked(before[-1]) else None
         if asked is None:
             return
         if request.continues is None:
@@ -236,87 +242,3 @@ class Conversations:
         if parent is None or parent.scope != scope:
             raise NotFound(f"There is no run {request.continues!r} to go on from.", code="run_not_found")
         return branch(await self.store.session(scope, parent.session_id), parent.id)
-
-
-def scope_of(request: AgentRequest, owner: str) -> Scope:
-    """Whose turn a request is."""
-    return Scope(owner, request.bot_id or "", request.user_id or "")
-
-
-def _stands_alone(request: AgentRequest) -> bool:
-    """Whether nothing was before it and nothing is kept of it."""
-    return (
-        request.session_id is None
-        and request.continues is None
-        and request.resumes is None
-        and not request.kept
-        and not request.answers
-    )
-
-
-def _answering(request: AgentRequest, question: Question) -> AgentRequest:
-    """The request as what comes after the question, in the same session."""
-    asked_in = question.asked_in
-    assert asked_in is not None
-    before = asked_in.request
-    messages = request.messages
-    if not messages and question.id in request.answers:
-        said = request.answers[question.id]
-        messages = [Message(Role.USER, said if isinstance(said, str) else dumps(said).decode())]
-    return structs.replace(
-        request,
-        messages=messages,
-        session_id=request.session_id or before.session_id,
-        user_id=request.user_id or before.user_id,
-        continues=asked_in.id if before.session_id is not None else None,
-        resumes=question.id,
-    )
-
-
-def _has_asked(turn: Turn) -> bool:
-    """Whether a turn ended with a question of the agent's own, and nobody was told yet that it is not open any more."""
-    if not turn.events or turn.events[-1] != RunFinished("input_required"):
-        return False
-    if any(isinstance(event, Custom) and event.name == EXPIRED for event in turn.events):
-        return False
-    return any(isinstance(event, InputRequired) and event.id.startswith(QUESTION) for event in turn.events)
-
-
-def _turn(request: AgentRequest, owner: str, before: list[Turn]) -> tuple[Turn, AgentRequest]:
-    """The turn that begins, and the request with the conversation that its agent is to see."""
-    new = request.messages if request.new_only or not before else new_messages(request.messages)
-    turn_id = ids.new("run_")
-    session_id = request.session_id or (before[0].session_id if before else "session_" + turn_id[4:])
-    turn = Turn(
-        id=turn_id,
-        scope=before[-1].scope if before else scope_of(request, owner),
-        session_id=session_id,
-        parent=before[-1].id if before else None,
-        created=time.time(),
-        request=structs.replace(request, messages=new, headers={}, connection=None),
-    )
-    messages = request.messages
-    if request.new_only:
-        messages = [message for turn in before for message in messages_of(turn)] + messages
-    return turn, _instructed(structs.replace(request, messages=messages, session_id=session_id))
-
-
-def _instructed(request: AgentRequest) -> AgentRequest:
-    """With its instructions before all that was said."""
-    if request.instructions is None:
-        return request
-    first = Message(Role.SYSTEM, request.instructions)
-    return structs.replace(request, messages=[first, *request.messages])
-
-
-def _snapshot(run: Run) -> Turn:
-    return Turn(
-        id=run.id,
-        scope=scope_of(run.request, run.owner),
-        session_id=run.request.session_id or "",
-        status=run.status,
-        created=run.created,
-        finished=run.finished,
-        request=run.request,
-        events=run.log.since(0),
-    )
