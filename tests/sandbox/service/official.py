@@ -24,6 +24,7 @@ def run_officially(service: Service, key: str, *words: str) -> subprocess.Comple
         "SSL_CERT_FILE": service.said["bundle"],
         "AGENTRUN_ACCESS_KEY_ID": "any",
         "AGENTRUN_ACCESS_KEY_SECRET": key,
+        "AGENTRUN_ACCOUNT_ID": "any",  # it goes into the addresses of browsers
         "DISABLE_BREAKING_CHANGES_WARNING": "1",
     }
     return subprocess.run(

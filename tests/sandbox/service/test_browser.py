@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from agentrun.sandbox.browser import program
 from ..browser.conftest import bring
 from ..browser.films import pictures_in
 from .conftest import Service, create
+from .official import run_officially
 
 KEYS = ("key-of-one", "key-of-two")
 PAGE = "<title>Field</title><style>body{margin:0}input{width:100vw;height:100vh;font-size:80px}</style><input autofocus>"
@@ -214,3 +216,13 @@ def test_a_recording_is_made_listed_fetched_and_removed(keyed: Service, mine: ht
     assert mine.delete(f"{box}/recordings/{film['filename']}").status_code == 404
     for name in ("..%2f..%2fetc%2fpasswd", "none.mkv", "x.txt"):
         assert mine.get(f"{box}/recordings/{name}").status_code == 404
+
+
+@pytest.mark.timeout(720)  # the first time its packages are fetched
+def test_the_original_client_has_a_browser(tmp_path: Path):
+    key = "the-key-of-the-test"
+    with Service(tmp_path, "--control", "--control-port", "0", "--key", key) as service:
+        here = Path(__file__).parent
+        words = (str(here / "official_browser.py"), sys.executable, str(here / "visit.py"))
+        done = run_officially(service, key, *words)
+    assert done.returncode == 0, done.stderr
