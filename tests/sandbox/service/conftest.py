@@ -21,16 +21,19 @@ class Service:
 
     def __init__(self, home: Path, *words: str) -> None:
         self.home = home
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "agentrun.cli", "sandbox", "serve", "--port", "0", "--json", *words],
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-            cwd=home,
-            env={**os.environ, "HOME": str(home)},
-        )
+        self._log = home / ".service.log"
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "agentrun.cli", "sandbox", "serve", "--port", "0", "--json", *words],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                encoding="utf-8",
+                cwd=home,
+                env={**os.environ, "HOME": str(home)},
+            )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, f"The service has ended with {self.process.wait(PATIENCE_S)}."
+        assert line, self._log.read_text("utf-8")
         self.said: dict[str, Any] = json.loads(line)
         self.url: str = self.said["url"]
 
@@ -49,6 +52,8 @@ class Service:
         self.process.wait(PATIENCE_S)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        log = self._log.read_text("utf-8")
+        assert '"level":"error"' not in log and "Traceback" not in log, log
 
 
 def create(client: httpx.Client, **wish: Any) -> str:
