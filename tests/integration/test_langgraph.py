@@ -93,6 +93,14 @@ class Plain(TypedDict):
     answer: str
 
 
+@pytest.mark.parametrize(
+    "written", [[("ai", "short")], ("ai", "short"), [{"role": "ai", "content": "short"}]]
+)
+async def test_a_message_that_is_written_short_is_an_answer(written: Any):
+    graph = one_node(lambda _: {"messages": written})
+    assert outline(await events_of(graph, "hi")) == [("text", "short")]
+
+
 async def test_a_graph_without_messages_answers_too():
     graph = one_node(lambda state: {"answer": f"{state['question']}?"}, Plain)
     assert outline(await events_of(graph, "why")) == [("text", "why?")]

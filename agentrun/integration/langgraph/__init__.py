@@ -26,6 +26,7 @@ from agentrun.run.answers import Answers, decide
 from agentrun.utils import ids
 
 try:
+    from langchain_core.messages import AIMessage, convert_to_messages
     from langgraph.pregel import Pregel  # pyright: ignore[reportMissingTypeStubs]
     from langgraph.types import Command, Interrupt
 
@@ -151,7 +152,7 @@ class _Reading:
 
     @property
     def left(self) -> str | None:
-        """The answer of a graph that keeps it elsewhere than in messages."""
+        """The answer of a graph that does not stream it: it keeps it elsewhere than in messages, or writes these short."""
         if self.messages.said:
             return None
         for update in self._latest.values():
@@ -160,10 +161,20 @@ class _Reading:
             if isinstance(update, dict):
                 fields = cast("Mapping[str, Any]", update)
                 found = [fields[name] for name in _ANSWERS if isinstance(fields.get(name), str)]
+                found = found or _written(fields.get("messages"))
                 found = found or [value for value in fields.values() if isinstance(value, str)]
                 if found:
                     return found[0]
         return None
+
+
+def _written(messages: object) -> list[str]:
+    """What the last message says. One that is written as `("ai", text)` becomes a message without being streamed."""
+    if not messages:
+        return []
+    given = cast("list[Any]", messages if isinstance(messages, list) else [messages])
+    last = convert_to_messages(given)[-1]
+    return [last.content] if isinstance(last, AIMessage) and isinstance(last.content, str) else []
 
 
 def _prompt(value: object) -> str:
