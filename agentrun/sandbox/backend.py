@@ -28,6 +28,9 @@ from agentrun.utils.lazy import load
 GROUP = "agentrun.sandboxes"
 BUILTIN = {
     "bubblewrap": "agentrun.sandbox.backends.bubblewrap:Bubblewrap",
+    "docker": "agentrun.sandbox.backends.docker:Docker",
+    "gvisor": "agentrun.sandbox.backends.gvisor:Gvisor",
+    "kubernetes": "agentrun.sandbox.backends.kubernetes:Kubernetes",
     "process": "agentrun.sandbox.backends.process:Plain",
     "remote": "agentrun.sandbox.backends.remote:Elsewhere",
 }

@@ -123,6 +123,10 @@ class Template(BaseModel):
     browser: str | None = Field(
         None, description="The Chromium of a type with a browser. Left out: the first that is known."
     )
+    image: str = Field(
+        "docker.io/library/python:3.12-slim",
+        description="For backends docker and kubernetes: an image with Python 3.10 or newer and bash.",
+    )
     python: str | None = Field(
         None,
         description="An interpreter whose packages the sandbox has too. Left out: AgentRun's, without packages.",

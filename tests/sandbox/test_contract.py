@@ -26,7 +26,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-@pytest.fixture(params=["bubblewrap", "bubblewrap, flat", "process", "remote"])
+@pytest.fixture(params=["bubblewrap", "bubblewrap, flat", "gvisor", "process", "remote"])
 def box(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SyncSandbox]:
     # as on systems that let nobody make namespaces below those of bwrap
     monkeypatch.setattr(pool, "_flat", request.param.endswith("flat"))

@@ -61,7 +61,7 @@ def test_what_is_wrong_is_said_with_its_place(project: Path, written: str, said:
 def test_an_unknown_name_or_backend_is_said_with_those_there_are(project: Path):
     with pytest.raises(ConfigError, match='no sandbox template "pyhton".*Did you mean python'):
         resolve("pyhton", {})
-    with pytest.raises(ConfigError, match="There are: bubblewrap, process"):
+    with pytest.raises(ConfigError, match="There are: bubblewrap, docker, gvisor"):
         choose("docker-in-docker")
 
 

@@ -17,6 +17,7 @@ from agentrun.errors import ConfigError, SandboxUnavailable
 from agentrun.sandbox import guest as guest_package
 from agentrun.sandbox.backend import Order
 from agentrun.sandbox.local.box import Guest, LocalBox
+from agentrun.sandbox.local.first import ready
 from agentrun.sandbox.values import Isolation
 from agentrun.utils import portal
 
@@ -94,7 +95,7 @@ async def _start(python: str, limits: dict[str, object]) -> Guest:
         shutil.rmtree(home, ignore_errors=True)
 
     try:
-        await asyncio.wait_for(_ready(ours), _BOOT_S)
+        await asyncio.wait_for(ready(ours), _BOOT_S)
     except BaseException as error:
         ours.close()
         process.kill()
@@ -107,13 +108,3 @@ async def _start(python: str, limits: dict[str, object]) -> Guest:
         "none", "process", dict.fromkeys(("memory", "cpu", "processes", "disk", "network"), _NOTHING)
     )
     return Guest(ours, process.pid, os.pidfd_open(process.pid), home, isolation, env, clean, ends_itself=True)
-
-
-async def _ready(end: socket.socket) -> None:
-    end.setblocking(False)
-    data = b""
-    while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:4], "little"):
-        piece = await asyncio.get_running_loop().sock_recv(end, 4096)
-        if not piece:
-            raise EOFError
-        data += piece

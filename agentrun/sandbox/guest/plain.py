@@ -18,15 +18,18 @@ from .wire import Wire
 _SUBREAPER = 36
 
 
-def main(number: int, home: str, limits: dict[str, Any]) -> None:
-    """Serve on this descriptor until it closes, then end what was started, as far as it can be found."""
+def main(number: int, home: str, limits: dict[str, Any], helper: int | None = None) -> None:
+    """Serve on this descriptor until it closes, then end what was started, as far as it can be found.
+
+    `helper` is a child that belongs to nobody inside.
+    """
     if sys.platform == "linux":
         call(prctl, _SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
     signal.signal(signal.SIGTERM, _close)
     end = socket.socket(fileno=number)
     Wire(end).send({"event": "ready"})
     try:
-        serve.run(end, home, limits, alone=False)
+        serve.run(end, home, limits, alone=False, helper=helper)
     finally:
         _end_all()
         shutil.rmtree(home, ignore_errors=True)

@@ -26,6 +26,7 @@ class Pump:
         self._left = limit
         self._moved = 0
         self._waiting = b""
+        self._dry = False
         self._watched: int | None = None
         self._wait_for(source, selectors.EVENT_READ)
 
@@ -40,7 +41,9 @@ class Pump:
             self._moved += written
             self._waiting = self._waiting[written:]
         except BlockingIOError:
-            pass
+            if self._dry and not self._waiting:
+                self._finish(None)
+                return
         except OSError as error:
             self._finish(error)
             return
@@ -48,6 +51,13 @@ class Pump:
             self._wait_for(self._target, selectors.EVENT_WRITE)
         else:
             self._wait_for(self._source, selectors.EVENT_READ)
+            if self._dry:
+                self._step()
+
+    def run_dry(self) -> None:
+        """Move what is there, and nothing that comes later."""
+        self._dry = True
+        self._step()
 
     def _read(self) -> bool:
         size = _PIECE if self._left is None else min(_PIECE, self._left)

@@ -24,15 +24,19 @@ _LIMITS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
 class Guest:
     """Runs until its wire closes."""
 
-    def __init__(self, wire: Wire, home: str, limits: dict[str, Any], alone: bool) -> None:
+    def __init__(
+        self, wire: Wire, home: str, limits: dict[str, Any], alone: bool, helper: int | None
+    ) -> None:
         self._wire = wire
         self._home = home
         self._limits = limits
         self._alone = alone  # whether every process it sees is its own
+        self._helper = helper  # a child that is none of the sandbox's processes
         self._selector = selectors.DefaultSelector()
         self._env: dict[str, str] = {}
         self._contexts = Contexts()
         self._terminals: dict[int, int] = {}
+        self._screens: dict[int, Pump] = {}
         self._incoming: dict[int, files.Incoming] = {}
         self._copying: dict[int, Pump] = {}
         self._started: set[int] = set()
@@ -99,6 +103,9 @@ class Guest:
             terminal = self._terminals.pop(pid, None)
             if terminal is not None:
                 os.close(terminal)
+            screen = self._screens.pop(pid, None)
+            if screen is not None and self._helper is not None:
+                screen.run_dry()  # not every kernel says that nobody is at the terminal any more
             if pid in self._started or self._contexts.was(pid):
                 self._started.discard(pid)
                 self._say({"event": "exit", "pid": pid, "code": code})
@@ -160,7 +167,7 @@ class Guest:
             typing.stop()
             _close(*ends)
 
-        Pump(self._selector, ends[2], ends[3], screen_over)
+        self._screens[pid] = Pump(self._selector, ends[2], ends[3], screen_over)
         return pid
 
     def _do_resize(self, _: list[int], pid: int, columns: int, rows: int) -> None:
@@ -175,7 +182,11 @@ class Guest:
 
     def _do_processes(self, _: list[int]) -> list[dict[str, Any]]:
         found = spawn.every() if self._alone else spawn.below(os.getpid())
-        return [{**process, "started_here": process["pid"] in self._started} for process in found]
+        return [
+            {**process, "started_here": process["pid"] in self._started}
+            for process in found
+            if process["pid"] != self._helper
+        ]
 
     def _do_metrics(self, _: list[int]) -> dict[str, Any]:
         room = os.statvfs(self._home)
@@ -295,7 +306,9 @@ def _close(*descriptors: int) -> None:
             continue
 
 
-def run(end: socket.socket, home: str, limits: dict[str, Any], alone: bool) -> None:
+def run(
+    end: socket.socket, home: str, limits: dict[str, Any], *, alone: bool, helper: int | None = None
+) -> None:
     """Serve on this socket until it closes."""
     confine.name_process("sandbox")
-    Guest(Wire(end), home, limits, alone).serve()
+    Guest(Wire(end), home, limits, alone, helper).serve()
