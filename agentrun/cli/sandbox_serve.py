@@ -86,5 +86,6 @@ def _print(served: Served) -> None:
             f"  export AGENTRUN_DATA_ENDPOINT={served.url}\n"
             f"  export AGENTRUN_CONTROL_ENDPOINT={served.control_url}\n"
             f"  export SSL_CERT_FILE={served.bundle}  # and all that is trusted without it\n"
-            "  export AGENTRUN_ACCESS_KEY_ID=any AGENTRUN_ACCESS_KEY_SECRET=KEY  # a key of --key"
+            "  export AGENTRUN_ACCESS_KEY_ID=any AGENTRUN_ACCESS_KEY_SECRET=KEY  # a key of --key\n"
+            "  export AGENTRUN_ACCOUNT_ID=any"
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from agentrun.errors import Conflict, NotFound, RateLimited
+from agentrun.errors import ConfigError, Conflict, NotFound, RateLimited
 from agentrun.sandbox import registry
 from agentrun.sandbox.template import Template
 
@@ -97,11 +97,7 @@ class Templates:
 
     def _own(self, owner: str) -> dict[str, Made]:
         if owner not in self._of:
-            path = self._path(owner)
-            there = path is not None and path.is_file()
-            self._of[owner] = (
-                msgspec.json.decode(path.read_bytes(), type=dict[str, Made]) if there and path else {}
-            )
+            self._of[owner] = _read(self._path(owner))
         return self._of[owner]
 
     def _save(self, owner: str) -> None:
@@ -117,6 +113,17 @@ class Templates:
 
     def _path(self, owner: str) -> Path | None:
         return None if self._folder is None else self._folder / f"{owner or 'everybody'}.json"
+
+
+def _read(path: Path | None) -> dict[str, Made]:
+    if path is None or not path.is_file():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Made])
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"The templates in {path} cannot be read: {error}.", hint="Mend the file, or remove it."
+        ) from None
 
 
 def _joined(before: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
