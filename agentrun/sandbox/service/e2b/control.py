@@ -15,7 +15,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agentrun.errors import AgentRunError, Conflict, NotFound, RequestError
-from agentrun.sandbox import registry
 from agentrun.sandbox.service.boxes import Boxes, Held
 from agentrun.sandbox.service.callers import Callers
 from agentrun.sandbox.service.e2b.answers import Wish, message_of, read, refusal, status_of
@@ -111,18 +110,15 @@ class Control:
         making = self._made.get(key)
         if making is None:
             making = self._made[key] = asyncio.ensure_future(self._create(owner, wish))
+            making.add_done_callback(lambda made: made.exception() and self._made.pop(key, None))
             if len(self._made) > _MOST_KEYS:
                 self._made.popitem(last=False)
-        try:
-            return await asyncio.shield(making)
-        except AgentRunError:
-            self._made.pop(key, None)
-            raise
+        return await asyncio.shield(making)
 
     async def _create(self, owner: str, wish: _New) -> Lease:
         _check_supported(wish)
         snapshot = self._snapshots.find(wish.templateID, owner)
-        name = snapshot.template if snapshot is not None else _template(wish.templateID)
+        name = snapshot.template if snapshot is not None else self._template(wish, owner)
         changes: dict[str, Any] = {"idle_timeout_s": _LONGEST_S}
         if wish.allow_internet_access is False:
             changes["network"] = {}
@@ -134,15 +130,26 @@ class Control:
             snapshot=beginning(snapshot),
             **changes,
         )
-        if wish.allow_internet_access and "*" not in box.template.network.allow:
-            await self._boxes.forget(box.id, owner)
+        held = self._boxes.held(box.id, owner)
+        wakes = wish.autoResume is not None and wish.autoResume.enabled
+        return self._leases.add(held, wish.timeout, "pause" if wish.autoPause else "kill", wakes)
+
+    def _template(self, wish: _New, owner: str) -> str:
+        """One of that name, or the usual one under E2B's names for it."""
+        name = wish.templateID.partition(":")[0]
+        known = self._boxes.templates
+        try:
+            made = known.get(name, owner)
+        except NotFound:
+            if name not in _USUAL:
+                raise
+            made = known.get(_USUAL[name], owner)
+        if wish.allow_internet_access and "*" not in made.template.network.allow:
             raise RequestError(
-                f"The template {name} does not allow the whole internet, and a client cannot change that.",
+                f"The template {made.name} does not allow the whole internet, and a client cannot change that.",
                 hint="Whoever runs the service can: network: {allow: ['*']} in its template.",
             )
-        held = self._boxes.held(box.id, owner)
-        rests = wish.autoResume is not None and wish.autoResume.enabled
-        return self._leases.add(held, wish.timeout, "pause" if wish.autoPause else "kill", rests)
+        return made.name
 
     async def kill(self, request: Request) -> Response:
         lease = await self._lease(request)
@@ -261,12 +268,6 @@ class Control:
         if held.box.ended is not None:
             raise NotFound(f"The sandbox {id} was not found: {held.box.ended}.")
         return self._leases.of(held)
-
-
-def _template(id: str) -> str:
-    """One of that name, or the usual one under E2B's names for it."""
-    name = id.partition(":")[0]
-    return name if name in registry.names() else _USUAL.get(name, name)
 
 
 def _check_supported(wish: _New) -> None:

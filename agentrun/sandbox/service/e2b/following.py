@@ -37,7 +37,12 @@ class Followed:
         self._listeners: set[asyncio.Queue[Piece | None]] = set()
         self._deadline: asyncio.TimerHandle | None = None
         self._killing: asyncio.Future[None] | None = None
-        self._reading = asyncio.create_task(self._read())
+        self._reading: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Read what it says, or it would wait. The first who listens has it begin, so that the first word is heard."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
 
     def kill_after(self, timeout_s: float) -> None:
         """The time that it may take holds on when nobody listens any more."""
@@ -51,6 +56,7 @@ class Followed:
             self._listeners.add(queue)
         else:
             queue.put_nowait(None)
+        self.begin()
         try:
             yield _pieces(queue)
         finally:

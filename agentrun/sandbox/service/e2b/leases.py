@@ -99,7 +99,7 @@ class Lease:
     def follow(
         self, process: Process, config: Mapping[str, Any], tag: str | None, *, terminal: bool
     ) -> Followed:
-        """Have a process known by its number, until it ends. It is read from the next turn of the loop on."""
+        """Have a process known by its number, until it ends."""
 
         def over() -> None:
             self.processes.pop(process.pid, None)
@@ -113,9 +113,11 @@ class Lease:
         contexts = [f"context {context.id} ({context.language})" for context in self.box.contexts.list()]
         return [*contexts, *(f"process {pid}" for pid in self.processes)]
 
-    def forget(self) -> None:
+    async def close(self) -> None:
+        """The sandbox has ended."""
         if self._at_end is not None:
             self._at_end.cancel()
+        await self.watches.close()
 
 
 class Leases:
@@ -167,8 +169,8 @@ class Leases:
 
     async def _forget_with(self, lease: Lease) -> None:
         await lease.box.wait()
-        lease.forget()
         self._known.pop(lease.id, None)
+        await lease.close()
 
 
 def _same(sent: str | None, known: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -104,7 +105,7 @@ def routes(entrance: Entrance) -> list[Route]:
     async def start(request: Request, wish: Message) -> AsyncGenerator[Message]:
         lease = await entrance.lease(request)
         asked = _read(wish, _Start)
-        followed = await _started(lease, asked)
+        followed = await _started_for_sure(lease, asked)
         if (timeout_s := rpc.timeout_s(request)) is not None:
             followed.kill_after(timeout_s)
         async with aclosing(_told(followed)) as events:
@@ -162,6 +163,16 @@ def routes(entrance: Entrance) -> list[Route]:
         rpc.unary(f"{_SERVICE}/SendSignal", send_signal),
         rpc.unary(f"{_SERVICE}/CloseStdin", close_stdin),
     ]
+
+
+async def _started_for_sure(lease: Lease, asked: _Start) -> Followed:
+    """Who hangs up meanwhile leaves a process that goes on, and not one that waits until somebody reads what it says."""
+    starting = asyncio.ensure_future(_started(lease, asked))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        starting.add_done_callback(lambda done: done.exception() or done.result().begin())
+        raise
 
 
 async def _started(lease: Lease, asked: _Start) -> Followed:

@@ -51,7 +51,7 @@ class Watch:
 
 
 class Watches:
-    """Those of one sandbox. They end with it, for the sandbox ends what they wait for."""
+    """Those of one sandbox."""
 
     def __init__(self, box: Sandbox) -> None:
         self._box = box
@@ -76,7 +76,11 @@ class Watches:
 
     async def remove(self, id: str) -> None:
         await self.get(id).close()
-        del self._known[id]
+        self._known.pop(id, None)
+
+    async def close(self) -> None:
+        for id in list(self._known):
+            await self.remove(id)
 
 
 async def _changes(box: Sandbox, path: str, recursive: bool) -> AsyncGenerator[News]:
