@@ -274,6 +274,27 @@ async def test_a_command_beside_it_sees_what_it_sees(local, launch, ended, tmp_p
     assert "No such file" in await _run(local, ["no-such-command"])
 
 
+def _may_mount() -> bool:
+    attempt = "from agentrun.platform.drivers.keeper.linux import own_mounts; own_mounts()"
+    return subprocess.run([sys.executable, "-c", attempt], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _may_mount(), reason="This kernel lets this user have no mounts of its own.")
+@pytest.mark.parametrize("isolated", [True, False])
+async def test_a_command_finds_the_code_at_app_and_all_else_where_it_is(
+    local, launch, ended, tmp_path, isolated
+):
+    await local.open(ended.put_nowait)
+    await local.start(structs.replace(launch, isolated=isolated))
+    look = f"pwd; cmp /app/serve.py {launch.folder}/serve.py && ls -d /usr; echo mine > $AGENTRUN_DATA/x"
+    assert await _run(local, ["sh", "-c", look], folder="/app") == "/app\n/usr\n"
+    assert (tmp_path / "data" / "x").read_text() == "mine\n"
+    (Path(launch.folder) / "inner").mkdir()
+    assert await _run(local, ["pwd"], folder="/app/inner") == "/app/inner\n"
+    assert await _run(local, ["pwd"], folder="inner") == f"{launch.folder}/inner\n"
+    assert "/app/none: No such file" in await _run(local, ["pwd"], folder="/app/none")
+
+
 async def test_an_interactive_shell_has_a_terminal(local, launch, ended):
     await local.open(ended.put_nowait)
     await local.start(launch)
@@ -370,8 +391,8 @@ async def test_memory_is_limited_where_no_cgroup_can_be_made(launch, ended, tmp_
     await driver.close(stop=True)
 
 
-async def _run(driver, argv) -> str:
-    running = await driver.exec("c-1", argv)
+async def _run(driver, argv, folder="") -> str:
+    running = await driver.exec("c-1", argv, folder=folder)
     said = b""
     while data := await running.read():
         said += data

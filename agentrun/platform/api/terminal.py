@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -16,7 +15,6 @@ from agentrun.platform.core import Core
 from agentrun.platform.drivers.driver import Exec
 from agentrun.platform.guard import Guard
 from agentrun.platform.store import Audit
-from agentrun.resources import Instance
 from agentrun.utils.tasks import end as end_tasks
 
 
@@ -62,24 +60,7 @@ async def _begin(core: Core, socket: WebSocket, by: str) -> Exec:
         raise NotFound(f"{runtime} has no instance {instance}.", hint=f"There are: {names}.")
     said = Audit(core.clock(), "exec", f"{runtime}/{instance}", by, " ".join(wish.argv))
     await core.records(lambda records: records.note(said))
-    folder = _folder(core, there[instance], wish.folder)
-    return await core.fleet.exec(instance, wish.argv, folder=folder, terminal=wish.terminal)
-
-
-def _folder(core: Core, instance: Instance, asked: str) -> str:
-    """`/app` is where clouds put the code; here it is the package's folder."""
-    code = next(
-        (
-            core.launch(version).folder
-            for version in core.snapshot.versions
-            if (version.runtime, version.number) == (instance.runtime, instance.version)
-        ),
-        "",
-    )
-    path = PurePosixPath(asked)
-    if path.parts[:2] == ("/", "app"):
-        path = PurePosixPath(*path.parts[2:])
-    return str(PurePosixPath(code) / path)
+    return await core.fleet.exec(instance, wish.argv, folder=wish.folder, terminal=wish.terminal)
 
 
 async def _join(socket: WebSocket, process: Exec) -> None:

@@ -109,7 +109,9 @@ class Driver(Protocol):
 
     async def exec(
         self, instance: str, argv: Sequence[str], *, folder: str = "", terminal: bool = False
-    ) -> Exec: ...
+    ) -> Exec:
+        """In a folder of the code, which is at `/app`, or anywhere."""
+        ...
 
     def owns(self, pid: int) -> bool:
         """Whether a process of this machine is a part of an instance, or of a command beside one: those may not

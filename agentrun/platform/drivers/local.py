@@ -81,9 +81,7 @@ class LocalDriver:
             raise NotFound(f"There is no instance {instance}.")
         launch = handle.launch
         variables = (await self._ask(wire.Look, instance)).environment
-        return run_inside(
-            Inside(tuple(argv), folder or launch.folder, variables, handle.pid, launch, terminal)
-        )
+        return run_inside(Inside(tuple(argv), folder, variables, handle.pid, launch, terminal))
 
     def owns(self, pid: int) -> bool:
         if pid == os.getpid():

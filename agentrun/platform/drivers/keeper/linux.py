@@ -1,4 +1,4 @@
-"""What the kernel has and Python lacks: signals on a parent's death, adopting orphans, Landlock."""
+"""What the kernel has and Python lacks: signals on a parent's death, adopting orphans, mounts, Landlock."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _REFER, _TRUNCATE, _IOCTL = 1 << 13, 1 << 14, 1 << 15
 _ON_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
+_NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
+_NO_SUID, _NO_DEVICES, _BIND, _RECURSIVE, _PRIVATE = 2, 4, 4096, 16384, 1 << 18
+_DETACH = 2
 _CREDENTIALS = struct.Struct("3i")
 _SCOPES = 0b11  # abstract sockets and signals stay among its own processes
 
@@ -48,6 +51,38 @@ def peer_of(descriptor: int) -> tuple[int, int]:
         said = one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, user, _ = _CREDENTIALS.unpack(said)
     return pid, user
+
+
+def own_mounts() -> None:
+    """What this process mounts from now on, only it and its children see. A plain user becomes the owner of a namespace."""
+    user, group = os.getuid(), os.getgid()
+    if user == 0:
+        _checked(_libc.unshare(_NEW_MOUNTS))
+    else:
+        _checked(_libc.unshare(_NEW_MOUNTS | _NEW_USER))
+        for name, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{user} {user} 1"),
+            ("gid_map", f"{group} {group} 1"),
+        ):
+            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+                file.write(text)
+    _mount("none", "/", "", _RECURSIVE | _PRIVATE)
+
+
+def mount_empty(target: str) -> None:
+    """An empty folder in memory."""
+    _mount("tmpfs", target, "tmpfs", _NO_SUID | _NO_DEVICES, "mode=755,size=1m")
+
+
+def mount_again(source: str, target: str) -> None:
+    """What is at one place, at another too."""
+    _mount(source, target, "", _BIND | _RECURSIVE)
+
+
+def unmount(target: str) -> None:
+    """Take away what was mounted there last, whoever uses it still."""
+    _checked(_libc.umount2(target.encode(), _DETACH))
 
 
 def landlock_version() -> int:
@@ -100,6 +135,12 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 def _prctl(option: int, value: int) -> None:
     _checked(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+
+
+def _mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    _checked(
+        _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
+    )
 
 
 def _checked(result: int) -> int:
