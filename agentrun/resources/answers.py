@@ -70,6 +70,7 @@ class RuntimeInfo(msgspec.Struct, frozen=True, rename="camel"):
     instances: int = 0
     bot_id: str | None = None
     conditions: tuple[Condition, ...] = ()
+    internal: bool = False
     labels: dict[str, str] = {}
 
 

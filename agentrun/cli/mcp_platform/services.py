@@ -83,14 +83,13 @@ def kind_of(info: RuntimeInfo) -> str:
 
 def base_info(info: RuntimeInfo) -> dict[str, Any]:
     """A service as lists have it."""
-    access = info.labels.get(sizes.ACCESS, "PUBLIC").split(",")
     return {
         "ServerName": info.name,
         "ServerType": kind_of(info),
         "Status": {"READY": "normal"}.get(info.status, "abnormal"),
         "DefaultDomainName": info.url,
         "CustomDomainName": "",
-        "PublicDomain": info.url if "PUBLIC" in access else "",
+        "PublicDomain": info.url if "PUBLIC" in sizes.access_types(info) else "",
         "InternalDomain": info.url,
         "Version": info.version,
         "Instances": info.instances,

@@ -9,7 +9,7 @@ import msgspec
 
 from agentrun.cli.mcp_platform.arguments import CLOUD_ONLY, ServerConfig
 from agentrun.errors import RequestError
-from agentrun.resources import Definition, Limits, Scale
+from agentrun.resources import Definition, Limits, RuntimeInfo, Scale
 
 ACCESS, KIND = "openAccessTypes", "serverType"
 _SECRET = re.compile(r"(?i)(key|token|secret|passw(or)?d|pwd|credential)s?(_|$)")
@@ -104,6 +104,7 @@ def shown(definition: Definition, variables: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def access_types(definition: Definition) -> list[str]:
+def access_types(of: Definition | RuntimeInfo) -> list[str]:
     """Which callers a service is open to."""
-    return definition.labels.get(ACCESS, "PUBLIC").split(",")
+    noted = of.labels.get(ACCESS)
+    return noted.split(",") if noted else ["VPC" if of.internal else "PUBLIC"]

@@ -66,6 +66,7 @@ def runtime_info(core: Core, name: str) -> RuntimeInfo:
         instances=len(instances),
         bot_id=definition.bot_id,
         conditions=tuple(conditions),
+        internal=definition.internal,
         labels=definition.labels,
     )
 

@@ -154,6 +154,7 @@ class Agent(_Part):
     health_check_configuration: Health = Field(default=Health(), description="How it is checked.")
     endpoints: list[EndpointPart] = Field(default=[], description="Addresses; production if none.")
     bot_id: str | None = Field(default=None, pattern=BOT_ID, description="ibot-<name>-<tag>.")
+    internal: bool = Field(default=False, description="For callers of this machine, and trusted keys.")
     scale: ScalePart = Field(default=ScalePart(), description="How many instances.")
     secrets: list[str] = Field(default=[], description="Names kept with `agentrun secrets`.")
     driver: str = Field(default="local", pattern=r"^[a-z][a-z0-9_-]*$", description="What runs it.")

@@ -91,6 +91,7 @@ def _definition(agent: Agent, masked: tuple[str, ...]) -> Definition:
         variables=dict(agent.environment_variables),
         masked=masked,
         bot_id=agent.bot_id,
+        internal=agent.internal,
         driver=agent.driver,
     )
 

@@ -19,6 +19,17 @@ from .conftest import PATIENCE_S, Desk, get, opened
 from .programs import DOCKERFILE_NODE, DOCKERFILE_PYTHON, NODE, python
 from .rows import row
 
+S_YAML = """
+resources:
+  NAME:
+    component: agentrun
+    props:
+      agent:
+        name: NAME
+        code: {src: ., language: python3.11, command: [python3, app.py]}
+        MORE
+"""
+
 
 @row("A2", "A3")
 @pytest.mark.parametrize(
@@ -209,7 +220,7 @@ def test_the_smallest_number_is_kept_without_requests(desk: Desk):
 @row("A25")
 def test_a_caller_gives_up_when_it_likes(desk: Desk):
     url = desk.deploy("patient", python())["accessUrl"]
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx.TimeoutException):
         httpx.get(f"{url}/slow?30", timeout=1)
     assert get(url).status_code == 200
     desk.delete("patient")
@@ -229,16 +240,8 @@ def test_what_is_deployed_by_a_command_is_the_same_service(desk: Desk):
 @row("C1")
 def test_a_version_that_is_not_healthy_gets_no_traffic(desk: Desk):
     done = desk.deploy("health", python())
-    s_yaml = """
-resources:
-  health:
-    component: agentrun
-    props:
-      agent:
-        name: health
-        code: {src: ., language: python3.11, command: [python3, app.py]}
-        healthCheckConfiguration: {httpGetUrl: /health, startTimeoutSeconds: 4}
-"""
+    more = "healthCheckConfiguration: {httpGetUrl: /health, startTimeoutSeconds: 4}"
+    s_yaml = S_YAML.replace("NAME", "health").replace("MORE", more)
     path = desk.project("health-2", {**python("two", status=500), "s.yaml": s_yaml})
     said = desk.refused("deploy", serverName="health", targetPath=path)
     assert "Readiness probe failed: GET /health answered 500" in said and "it has started" in said
@@ -369,6 +372,9 @@ def test_who_reaches_a_service_is_as_its_access_types_say(tmp_path: Path):
         assert [bool(base["PublicDomain"]) for base in bases] == [False, True]
         types = [details(desk, name)["ServerConfig"]["OpenAccessTypes"] for name in ("ours", "open")]
         assert types == [["VPC"], ["PUBLIC"]]
+        s_yaml = S_YAML.replace("NAME", "own").replace("MORE", "internal: true")
+        desk.deploy("own", {**python(), "s.yaml": s_yaml})
+        assert details(desk, "own")["ServerConfig"]["OpenAccessTypes"] == ["VPC"]
         keys = {
             kind: json.loads(desk.agentrun("keys", "create", kind, "--scope", "invoke", *more, "--json"))[
                 "key"
@@ -384,7 +390,7 @@ def test_who_reaches_a_service_is_as_its_access_types_say(tmp_path: Path):
         outside = outside_address()
         assert ask(outside, "open", "") == 401
         assert ask(outside, "open", "plain") == 200
-        assert ask(outside, "ours", "plain") == 403
+        assert ask(outside, "ours", "plain") == 403 == ask(outside, "own", "plain")
         assert ask(outside, "ours", "trusted") == 200
         assert ask("127.0.0.1", "ours", "plain") == 200
 
