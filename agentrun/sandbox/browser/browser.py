@@ -233,11 +233,13 @@ class Browser:
     @asynccontextmanager
     async def watch(self) -> AsyncGenerator[View, None]:
         """What it shows, as pictures, for as long as the block lasts; the hands of who looks at them are the view's too."""
-        async with self._tab():
+        with self._in_use():
+            await self._ready()
             view = View(Calls(await (await self._running()).join()))
             self._views.add(view)
             view.follow(self._latest)
             try:
+                await view.catch_up()
                 yield view
             finally:
                 self._views.discard(view)
@@ -248,6 +250,8 @@ class Browser:
     def begin(self) -> None:
         """Start it now, and wait for it when it is needed."""
         self._beginning = asyncio.ensure_future(self._begin())
+        # why it does not start is told to whoever uses it
+        self._beginning.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def close(self) -> None:
         """End it; the next use starts another with the same profile."""

@@ -57,6 +57,7 @@ class Calls:
         self._numbers = itertools.count(1)
         self._open: dict[int, _Open] = {}
         self._listeners: dict[str | None, OnEvent] = {}
+        self._on_end: list[Callable[[], None]] = []
         self._reading = asyncio.ensure_future(self._read())
 
     @property
@@ -69,6 +70,10 @@ class Calls:
 
     def ignore(self, session: str) -> None:
         self._listeners.pop(session, None)
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Be told when there will be no more answers and events."""
+        self._on_end.append(callback)
 
     def give_up(self, session: str, error: SandboxError) -> None:
         """Nothing that was asked of this session will be answered."""
@@ -118,10 +123,15 @@ class Calls:
         try:
             async for message in self._client:
                 self._take(_decode(message))
+        except (msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
+            self._client.end(f"the browser spoke wrongly: {type(error).__name__}")
         finally:
             reason = self._client.closed or "it was closed"
+            self._client.end(reason)
             for asked in self._open.values():
                 asked.fail(SandboxCrashed(f"The browser cannot be spoken to: {reason}."))
+            for callback in self._on_end:
+                callback()
 
     def _take(self, said: _Said) -> None:
         if said.id is None:

@@ -3,13 +3,22 @@
   const INTERACTIVE =
     "a[href], button, input:not([type=hidden]), select, textarea, summary, [role=button], [role=link], [role=tab], " +
     "[role=menuitem], [role=checkbox], [role=option], [contenteditable=''], [contenteditable=true], [onclick]";
+  // A page may give an element the name of anything that a document has; it does not hide what the prototype has.
+  const own = (name) => {
+    const { get, value } = Object.getOwnPropertyDescriptor(Document.prototype, name);
+    return get ? get.call(document) : value.bind(document);
+  };
+  const query = (tree, selector) =>
+    (tree === document ? Document : DocumentFragment).prototype.querySelector.call(tree, selector);
+  const queryAll = (tree, selector) =>
+    (tree === document ? Document : DocumentFragment).prototype.querySelectorAll.call(tree, selector);
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   const squeezed = (text) => (text ?? "").replace(/\s+/g, " ").trim();
 
   // The document, and the open shadow trees in it.
   function* trees(root) {
     yield root;
-    for (const element of root.querySelectorAll("*")) if (element.shadowRoot) yield* trees(element.shadowRoot);
+    for (const element of queryAll(root, "*")) if (element.shadowRoot) yield* trees(element.shadowRoot);
   }
 
   function withText(wanted) {
@@ -20,7 +29,7 @@
       return exact ? said === text : said.includes(text);
     };
     for (const tree of trees(document)) {
-      for (const element of tree.querySelectorAll("body *, :host *, *")) {
+      for (const element of queryAll(tree, "*")) {
         const skipped = element.closest("head, script, style, noscript");
         if (!skipped && says(element) && ![...element.children].some(says)) return element;
       }
@@ -32,10 +41,10 @@
     if (selector.startsWith("text=")) return withText(selector.slice(5));
     if (selector.startsWith("xpath=") || selector.startsWith("//")) {
       const path = selector.replace(/^xpath=/, "");
-      return document.evaluate(path, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue;
+      return own("evaluate")(path, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue;
     }
     for (const tree of trees(document)) {
-      const found = tree.querySelector(selector.replace(/^css=/, ""));
+      const found = query(tree, selector.replace(/^css=/, ""));
       if (found) return found;
     }
     return null;
@@ -50,7 +59,7 @@
   }
 
   function above(x, y) {
-    let top = document.elementFromPoint(x, y);
+    let top = own("elementFromPoint")(x, y);
     while (top?.shadowRoot?.elementFromPoint(x, y)) {
       const inner = top.shadowRoot.elementFromPoint(x, y);
       if (inner === top) break;
@@ -160,14 +169,14 @@
   // A selector that finds this element and no other.
   function selectorOf(element) {
     const tag = element.localName;
-    const single = (selector) => document.querySelectorAll(selector).length === 1;
+    const single = (selector) => queryAll(document, selector).length === 1;
     if (element.id && single(`#${CSS.escape(element.id)}`)) return `#${CSS.escape(element.id)}`;
     for (const name of ["name", "aria-label", "placeholder", "href", "value"]) {
       const value = element.getAttribute(name);
       if (value && value.length < 100 && single(tag + attribute(name, value))) return tag + attribute(name, value);
     }
     const parent = element.parentElement;
-    if (!parent || element === document.body) return tag;
+    if (!parent || element === own("body")) return tag;
     const place = [...parent.children].filter((one) => one.localName === tag).indexOf(element) + 1;
     return `${selectorOf(parent)} > ${tag}:nth-of-type(${place})`;
   }
@@ -182,7 +191,7 @@
 
   function read(most) {
     const elements = [];
-    for (const element of document.querySelectorAll(INTERACTIVE)) {
+    for (const element of queryAll(document, INTERACTIVE)) {
       if (elements.length >= most) break;
       if (!visible(element)) continue;
       const value = /^(input|textarea|select)$/.test(element.localName) && element.type !== "password";
@@ -192,12 +201,12 @@
         value: value ? String(/^(checkbox|radio)$/.test(element.type) ? element.checked : element.value) : "",
       });
     }
-    return { url: location.href, title: document.title, text: document.body?.innerText ?? "", elements };
+    return { url: location.href, title: own("title"), text: own("body")?.innerText ?? "", elements };
   }
 
   function visit() {
     const [first] = performance.getEntriesByType("navigation");
-    return { url: location.href, title: document.title, status: first?.responseStatus || null };
+    return { url: location.href, title: own("title"), status: first?.responseStatus || null };
   }
 
   // A form is sent, and a script goes elsewhere, only after what led to it is over.
@@ -207,6 +216,6 @@
     return true;
   }
 
-  const html = () => document.documentElement.outerHTML;
+  const html = () => own("documentElement").outerHTML;
   return { fill, files, focus, html, read, settled, spot, visit };
 })()

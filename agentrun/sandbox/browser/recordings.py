@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -16,6 +17,8 @@ from agentrun.sandbox.browser.view import Frame, View
 from agentrun.sandbox.life import Life
 from agentrun.sandbox.values import FileInfo
 from agentrun.utils import ids
+
+logger = logging.getLogger(__name__)
 
 _FOLDER = "/tmp/recordings"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}\.mkv")
@@ -48,8 +51,10 @@ class Recordings:
             yield name
         finally:
             over.set()
-            with suppress(AgentRunError):  # the sandbox has ended, or has no room for it
+            try:
                 await recording
+            except AgentRunError as error:  # the sandbox has ended, or has no room for it
+                logger.warning("The recording %s of %s is lost: %s", name, self._life.id, error)
 
     async def list(self) -> list[Recording]:
         with self._life.in_use() as box:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
 from agentrun.sandbox.browser.browser import LOAD_S, PATIENCE_S, Browser, Download, Page
 from agentrun.sandbox.browser.chromium import Client
+from agentrun.sandbox.browser.recordings import Recording, Recordings
 from agentrun.sandbox.browser.tab import Button, Picture, Reading, Until, Visit
-from agentrun.utils.portal import run
+from agentrun.utils.portal import iterate, run
 
 T = TypeVar("T")
 
@@ -30,11 +31,33 @@ class SyncClient:
         run(self._awaited.close())
 
 
+class SyncRecordings:
+    """`Recordings`, synchronously."""
+
+    def __init__(self, recordings: Recordings) -> None:
+        self._awaited = recordings
+
+    @contextmanager
+    def record(self) -> Generator[str, None, None]:
+        with _entered(self._awaited.record()) as filename:
+            yield filename
+
+    def list(self) -> list[Recording]:
+        return run(self._awaited.list())
+
+    def stream(self, filename: str) -> Iterator[bytes]:
+        return iterate(self._awaited.stream(filename))
+
+    def delete(self, filename: str) -> None:
+        run(self._awaited.delete(filename))
+
+
 class SyncBrowser:
     """A `Browser`, synchronously."""
 
     def __init__(self, browser: Browser) -> None:
         self._awaited = browser
+        self.recordings = SyncRecordings(browser.recordings)
 
     @property
     def cdp_url(self) -> str | None:

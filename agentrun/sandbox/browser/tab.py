@@ -7,17 +7,18 @@ import base64
 import time
 from collections.abc import Callable
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from agentrun.errors import RequestError, SandboxCrashed, SandboxTimeout
+from agentrun.errors import RequestError, SandboxCrashed, SandboxError, SandboxTimeout
 from agentrun.sandbox.browser import keys
 from agentrun.sandbox.browser.calls import ANSWER_S, Calls, Refused
 from agentrun.sandbox.values import HOME
 
 Button = Literal["left", "middle", "right"]
 Picture = Literal["png", "jpeg", "webp"]
+Shape = TypeVar("Shape")
 Until = Literal["commit", "domcontentloaded", "load", "networkidle"]
 
 _SCRIPT = files("agentrun.sandbox.browser").joinpath("page.js").read_text("utf-8")
@@ -70,6 +71,7 @@ class Tab:
         self._crashed = False
         self._news = asyncio.Event()
         calls.listen(session, self._hear)
+        calls.when_ended(self._news.set)
 
     @classmethod
     async def attach(cls, calls: Calls, target: str) -> Tab:
@@ -120,12 +122,12 @@ class Tab:
         return await self.visit()
 
     async def visit(self) -> Visit:
-        return msgspec.convert(await self._in_page("visit"), Visit)
+        return _shaped(await self._in_page("visit"), Visit)
 
     # --- reading
 
     async def read(self) -> Reading:
-        return msgspec.convert(await self._in_page("read", _MOST_ELEMENTS), Reading)
+        return _shaped(await self._in_page("read", _MOST_ELEMENTS), Reading)
 
     async def html(self) -> str:
         return str(await self._in_page("html"))
@@ -292,6 +294,8 @@ class Tab:
         while not true():
             if self._crashed:
                 raise _crash()
+            if self._calls.ended:
+                raise SandboxCrashed("The browser has ended.", hint="The next use starts another.")
             self._news.clear()
             left = deadline - time.monotonic()
             try:
@@ -349,8 +353,15 @@ def _value(found: dict[str, Any]) -> dict[str, Any]:
     return found["result"]
 
 
+def _shaped(found: Any, shape: type[Shape]) -> Shape:
+    try:
+        return msgspec.convert(found, shape)
+    except msgspec.ValidationError as error:
+        raise SandboxError(f"The page gave an answer that is none: {error}.") from None
+
+
 def _ready(found: Any, selector: str) -> dict[str, Any]:
-    answer = msgspec.convert(found, dict[str, Any])
+    answer = _shaped(found, dict[str, Any])
     if "why" in answer:
         raise RequestError(
             f"The element {selector!r} cannot be used: {answer['why']}.", code="element_not_ready"

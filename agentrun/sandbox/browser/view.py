@@ -77,17 +77,22 @@ class View:
         self._waiting: tuple[Frame, int] | None = None
         self._news = asyncio.Event()
         self._wanted: str | None = None
+        calls.when_ended(self._news.set)
 
     def follow(self, page: str | None) -> None:
         """Show this page from now on; nothing, if there is none."""
         self._wanted = page
         self._news.set()
 
+    async def catch_up(self) -> None:
+        """Come to the page that is to be followed."""
+        if self._wanted != self._shown:
+            await self._show(self._wanted)
+
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """Pictures, no more than are taken, until the browser ends."""
         while not self._calls.ended:
-            if self._wanted != self._shown:
-                await self._show(self._wanted)
+            await self.catch_up()
             if self._waiting is None:
                 self._news.clear()
                 await self._news.wait()
@@ -113,7 +118,6 @@ class View:
 
     async def close(self) -> None:
         await self._calls.close()
-        self._news.set()
 
     async def _tell(self, method: str, params: dict[str, Any]) -> None:
         await self._calls.tell(method, params, self._session)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 import pytest
 
 from agentrun.errors import AgentRunError, ConfigError, NotFound, RequestError, SandboxTimeout
 from agentrun.sandbox import SyncSandbox
-from agentrun.sandbox.browser import Visit
-from agentrun.sandbox.browser.sync import SyncBrowser
+from agentrun.sandbox.browser import Browser, Visit
+from agentrun.sandbox.browser.recordings import Recordings
+from agentrun.sandbox.browser.sync import SyncBrowser, SyncRecordings
 
 from ..conftest import create
 from .conftest import serve
@@ -149,6 +151,16 @@ def test_what_the_page_does_to_its_globals_is_no_matter(browser: SyncBrowser):
     assert browser.evaluate("document.forms[0].q.value") == "still"
 
 
+def test_names_that_a_page_gives_hide_nothing(browser: SyncBrowser):
+    names = "title body querySelector querySelectorAll documentElement elementFromPoint evaluate".split()
+    page = "".join(f"<form name={name}></form>" for name in names)
+    browser.open(f"data:text/html,<title>hidden</title>{page}<button onclick='this.textContent=2'>1</button>")
+    assert browser.where().title == "hidden"
+    browser.click("button")
+    browser.click("xpath=//button")
+    assert browser.read().text.strip() == "2" and "<button" in browser.html()
+
+
 def test_pictures_and_paper(browser: SyncBrowser):
     png, whole = browser.screenshot(), browser.screenshot(full_page=True)
     assert _size(png)[0] == _size(whole)[0] == 1280
@@ -207,6 +219,18 @@ def test_a_server_that_does_not_answer_is_not_waited_for(browser: SyncBrowser, s
 def test_files_of_the_sandbox_can_be_looked_at(browser: SyncBrowser, shop: SyncSandbox):
     shop.run("open('made.html', 'w').write('<title>made by code</title>')")
     assert browser.open("file:///home/user/made.html").title == "made by code"
+
+
+def test_each_method_has_its_synchronous_twin():
+    def methods(kind: type) -> dict[str, list[str]]:
+        known = {
+            name: value for name, value in vars(kind).items() if inspect.isfunction(value) and name[0] != "_"
+        }
+        return {name: list(inspect.signature(value).parameters) for name, value in known.items()}
+
+    alone = {"begin", "close", "watch"}  # of the sandbox; of who has a loop
+    assert methods(SyncBrowser) == {name: of for name, of in methods(Browser).items() if name not in alone}
+    assert methods(SyncRecordings) == methods(Recordings)
 
 
 def test_other_sandboxes_have_none():

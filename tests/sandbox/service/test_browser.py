@@ -119,12 +119,16 @@ def test_a_sandbox_without_a_browser_says_so(keyed: Service, mine: httpx.Client)
 
 def test_a_connection_ends_with_its_sandbox(keyed: Service, mine: httpx.Client):
     path = f"/sandboxes/{create(mine, templateName='browser')}"
-    with connect(mine.get(f"{path}/browser").json()["cdpUrl"]) as connection:
+    addresses = mine.get(f"{path}/browser").json()
+    with connect(addresses["cdpUrl"]) as connection, connect(addresses["liveStreamUrl"]) as view:
         connection.send('{"id":1,"method":"Browser.getVersion"}')
         connection.recv(PATIENCE_S)
+        view.recv(PATIENCE_S)
         mine.post(f"{path}/stop")
-        with pytest.raises(ConnectionClosed):
-            connection.recv(PATIENCE_S)
+        for one in (connection, view):
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    one.recv(PATIENCE_S)
 
 
 def test_the_live_view_is_looked_at_and_taken_over(keyed: Service, mine: httpx.Client, box: str):
@@ -136,6 +140,7 @@ def test_the_live_view_is_looked_at_and_taken_over(keyed: Service, mine: httpx.C
         problems: list[str] = []
         page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
         page.goto(addresses["liveViewUrl"])
+        page.wait_for_function("document.querySelector('output').value === ''")
         page.fill("[name=url]", "file:///home/user/page.html")
         page.click("text=Go")
         _until(lambda: "Field" in _titles(cdp))
