@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Literal
 
 import msgspec
@@ -12,11 +12,10 @@ from pydantic import BaseModel, Field
 
 from agentrun.sandbox.contexts import Context
 from agentrun.sandbox.sandbox import Sandbox
-from agentrun.sandbox.service import lines
+from agentrun.sandbox.service import lines, running
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Owner
-from agentrun.sandbox.values import ContextInfo, Execution, Language, OnOutput, Output, Stderr, Stdout
-from agentrun.utils import tasks
+from agentrun.sandbox.values import ContextInfo, Execution, Language, Output, Stderr, Stdout
 
 
 class NewContext(BaseModel):
@@ -105,7 +104,8 @@ def routes(boxes: Boxes) -> APIRouter:
     async def execute(id: str, wish: Execute, owner: Owner) -> Executed:
         """Run code, and wait for all that comes of it. An error of the code is part of the answer."""
         context = await _context(boxes.get(id, owner), wish)
-        return _executed(await _run(context, wish, None), context)
+        ran = await context.run(wish.code, timeout_s=wish.timeout, env=wish.environmentVariables)
+        return _executed(ran, context)
 
     @router.get("/contexts/{context}")
     async def get_context(id: str, context: str, owner: Owner) -> ContextView:
@@ -150,24 +150,14 @@ async def _context(box: Sandbox, wish: Execute) -> Context:
     return await box.contexts.usual(wish.language)
 
 
-async def _run(context: Context, wish: Execute, on_output: OnOutput | None) -> Execution:
-    return await context.run(
-        wish.code, timeout_s=wish.timeout, env=wish.environmentVariables, on_output=on_output
-    )
-
-
 async def _told(context: Context, wish: Execute) -> AsyncGenerator[dict[str, Any]]:
-    """No more is waiting to be read than the output that a run may have."""
-    said: asyncio.Queue[Output | None] = asyncio.Queue()
-    running = asyncio.create_task(_run(context, wish, said.put_nowait))
-    running.add_done_callback(lambda _: said.put_nowait(None))
-    try:
-        while (one := await said.get()) is not None:
-            yield _line(one)
-        execution: Any = msgspec.to_builtins(await running)
-        yield {"type": "end", "contextId": context.id, "execution": execution}
-    finally:
-        await tasks.end(running)
+    said = running.told(context, wish.code, timeout_s=wish.timeout, env=wish.environmentVariables)
+    async with aclosing(said):
+        async for one in said:
+            if isinstance(one, Execution):
+                yield {"type": "end", "contextId": context.id, "execution": msgspec.to_builtins(one)}
+            else:
+                yield _line(one)
 
 
 def _line(said: Output) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -14,10 +15,10 @@ from starlette.routing import Route
 from agentrun.errors import AgentRunError
 from agentrun.sandbox.contexts import Context
 from agentrun.sandbox.sandbox import Sandbox
+from agentrun.sandbox.service import running
 from agentrun.sandbox.service.e2b.answers import Wish, read
 from agentrun.sandbox.service.e2b.entrance import Entrance, located
 from agentrun.sandbox.values import ContextInfo, Execution, Output, Result, Stderr, Stdout
-from agentrun.utils import tasks
 from agentrun.utils.json import dumps
 
 _LONGEST_S = 86_400.0  # the client says when it has waited long enough, and hangs up
@@ -92,44 +93,34 @@ def routes(entrance: Entrance) -> list[Route]:
 
 async def _lines(context: Context, wish: _Execute) -> AsyncGenerator[bytes]:
     """Each thing as it is said. Who hangs up stops the code."""
-    said: asyncio.Queue[Output | None] = asyncio.Queue()
-    running = asyncio.create_task(_run(context, wish, said))
     try:
-        while (one := await said.get()) is not None:
-            yield _line(**_told(one))
-        for line in _ending(await running):
-            yield line
+        async with aclosing(
+            running.told(context, wish.code, timeout_s=_LONGEST_S, env=wish.env_vars)
+        ) as said:
+            async for one in said:
+                for line in _told(one):
+                    yield dumps(line) + b"\n"
     except AgentRunError as error:
-        yield _line(type="error", name=type(error).__name__, value=str(error), traceback=str(error))
-    finally:
-        await tasks.end(running)
+        failed = {"type": "error", "name": type(error).__name__, "value": str(error), "traceback": str(error)}
+        yield dumps(failed) + b"\n"
 
 
-async def _run(context: Context, wish: _Execute, said: asyncio.Queue[Output | None]) -> Execution:
-    try:
-        return await context.run(
-            wish.code, timeout_s=_LONGEST_S, env=wish.env_vars, on_output=said.put_nowait
-        )
-    finally:
-        said.put_nowait(None)
-
-
-def _ending(ran: Execution) -> list[bytes]:
-    lines = [_line(type="number_of_executions", execution_count=ran.count)]
-    if ran.error is not None:
-        error = ran.error
-        lines.insert(0, _line(type="error", name=error.name, value=error.value, traceback=error.traceback))
-    return [*lines, _line(type="end_of_execution")]
-
-
-def _told(said: Output) -> dict[str, Any]:
+def _told(said: Output | Execution) -> list[dict[str, Any]]:
     match said:
         case Stdout(text):
-            return {"type": "stdout", "text": text, "timestamp": time.time_ns()}
+            return [{"type": "stdout", "text": text, "timestamp": time.time_ns()}]
         case Stderr(text):
-            return {"type": "stderr", "text": text, "timestamp": time.time_ns()}
-        case _:
-            return {"type": "result", "is_main_result": said.main, **_faces(said)}
+            return [{"type": "stderr", "text": text, "timestamp": time.time_ns()}]
+        case Result():
+            return [{"type": "result", "is_main_result": said.main, **_faces(said)}]
+        case Execution():
+            return _ending(said)
+
+
+def _ending(ran: Execution) -> list[dict[str, Any]]:
+    error: Any = [] if ran.error is None else [{"type": "error", **msgspec.to_builtins(ran.error)}]
+    count = {"type": "number_of_executions", "execution_count": ran.count}
+    return [*error, count, {"type": "end_of_execution"}]
 
 
 def _faces(result: Result) -> dict[str, Any]:
@@ -146,7 +137,3 @@ def _language(name: str | None) -> Any:
 
 def _view(info: ContextInfo) -> dict[str, str]:
     return {"id": info.id, "language": info.language, "cwd": info.cwd}
-
-
-def _line(**said: Any) -> bytes:
-    return dumps(said) + b"\n"
