@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import PATIENCE_S, Desk, get, opened
+from .conftest import PATIENCE_S, Desk, get, opened, until
 from .programs import DOCKERFILE_NODE, DOCKERFILE_PYTHON, NODE, python
 from .rows import row
 
@@ -185,9 +185,7 @@ def test_others_are_served_while_one_takes_long(desk: Desk):
 def test_a_jobs_result_outlives_its_request_and_its_instance(desk: Desk):
     url = desk.deploy("jobs", python(), serverConfig={"MinNum": 1})["accessUrl"]
     first = get(url, "job?result").json()["pid"]
-    for _ in range(PATIENCE_S * 20):
-        if get(url, "read?result").json()["found"] == "done":
-            break
+    until(lambda: get(url, "read?result").json()["found"] == "done")
     assert httpx.get(f"{url}/end", timeout=PATIENCE_S).status_code == 502
     found = get(url, "read?result").json()
     assert found["found"] == "done" and found["pid"] != first
@@ -208,12 +206,12 @@ def test_the_smallest_number_is_kept_without_requests(desk: Desk):
     desk.deploy("warm", python(), serverConfig={"MinNum": 1})
     (instance,) = desk.query("detail", detailServerName="warm")["service"]["Instances"]
     os.kill(instance["pid"], 9)
-    for _ in range(PATIENCE_S * 20):
-        now = desk.query("detail", detailServerName="warm")["service"]["Instances"]
-        if [one["status"] for one in now if one["pid"] not in (None, instance["pid"])] == ["ready"]:
-            break
-    else:
-        raise AssertionError(f"no other instance came: {now}")
+
+    def others_are_ready() -> bool:
+        now = details(desk, "warm")["Instances"]
+        return [one["status"] for one in now if one["pid"] not in (None, instance["pid"])] == ["ready"]
+
+    until(others_are_ready)
     desk.delete("warm")
 
 

@@ -6,14 +6,13 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from .conftest import AGENTRUN, PATIENCE_S, Desk, get
+from .conftest import AGENTRUN, PATIENCE_S, Desk, get, until
 from .programs import NODE, python
 from .rows import row
 
@@ -192,10 +191,7 @@ def test_what_runs_ends_with_the_session_however_that_ends(tmp_path: Path, numbe
         server.wait(PATIENCE_S)
         assert server.stderr.read() == "", "to be told to end is no failure"
         assert server.returncode in (0, -signal.SIGKILL)
-    deadline = time.monotonic() + PATIENCE_S
-    while Path(f"/proc/{program}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)  # of another process's end there is no event here
-    assert not Path(f"/proc/{program}").exists()
+    until(lambda: not Path(f"/proc/{program}").exists())
     assert is_free(port)
 
 
