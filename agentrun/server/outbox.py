@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from agentrun.errors import RequestError
 from agentrun.protocols import Notice
 from agentrun.utils.addresses import is_public
+from agentrun.version import __version__
 
 if TYPE_CHECKING:
     import httpx
@@ -114,7 +115,11 @@ class HttpOutbox:
             limits = httpx.Limits(max_keepalive_connections=0)
             trusted = httpx.create_ssl_context()  # with the authorities that SSL_CERT_FILE names
             self._client = httpx.AsyncClient(
-                verify=trusted, timeout=_TIMEOUT_S, trust_env=False, limits=limits
+                headers={"user-agent": f"agentrun/{__version__}"},
+                verify=trusted,
+                timeout=_TIMEOUT_S,
+                trust_env=False,
+                limits=limits,
             )
         url = httpx.URL(notice.url).copy_with(host=addresses[attempt % len(addresses)])
         headers = {**notice.headers, "host": parts.netloc}

@@ -11,7 +11,6 @@ from agentrun.protocols.a2a.errors import A2AError
 from agentrun.protocols.a2a.task import ending_of, task_id_of, task_of
 from agentrun.protocols.a2a.words import INPUT_REQUIRED, state_of
 from agentrun.protocols.protocol import Ask, Desk
-from agentrun.run import Run
 from agentrun.sessions import Turn
 
 Params: TypeAlias = dict[str, Any]
@@ -31,13 +30,6 @@ async def find(task_id: object, ask: Ask, desk: Desk) -> Turn:
     if not answers or answers[-1] == first.id:
         return first
     return await desk.conversations.find(answers[-1], ask.owner) or first
-
-
-async def now(run: Run, desk: Desk) -> Turn:
-    """A Run that is in memory, as it is at this moment."""
-    turn = await desk.conversations.find(run.id, run.owner)
-    assert turn is not None
-    return turn
 
 
 def withdrawn(turn: Turn, owner: str, desk: Desk) -> bool:

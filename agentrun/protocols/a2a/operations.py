@@ -11,7 +11,7 @@ from agentrun.errors import RequestError
 from agentrun.protocols.a2a import errors, push
 from agentrun.protocols.a2a.encoder import TaskEncoder
 from agentrun.protocols.a2a.errors import A2AError
-from agentrun.protocols.a2a.found import Params, find, now, shown, withdrawn
+from agentrun.protocols.a2a.found import Params, find, shown, withdrawn
 from agentrun.protocols.a2a.request import SendMessageRequest, agent_request, read
 from agentrun.protocols.a2a.task import ending_of, task_id_of
 from agentrun.protocols.a2a.words import INPUT_REQUIRED, state_of
@@ -20,6 +20,7 @@ from agentrun.protocols.bots import served_bot
 from agentrun.protocols.json_rpc import Id
 from agentrun.protocols.protocol import Ask, Desk, Replay, Stream, call_of
 from agentrun.run import Run
+from agentrun.run.turns import snapshot
 from agentrun.sessions import Scope, Turn
 
 _PAGE, _LARGEST_PAGE = 50, 100
@@ -59,7 +60,7 @@ async def send(params: Params, ask: Ask, desk: Desk) -> Params:
         while not run.ended:
             await run.changed()
     length = options.history_length if options else None
-    return {"task": shown(await now(run, desk), ask.owner, desk, length)}
+    return {"task": shown(snapshot(run), ask.owner, desk, length)}
 
 
 async def stream(params: Params, ask: Ask, desk: Desk, framing: Framing) -> Stream:
@@ -86,7 +87,7 @@ async def cancel(params: Params, ask: Ask, desk: Desk) -> Params:
         await run.changed()
     if waited:  # its Run had ended before: nobody else would tell
         desk.outbox.send(push.notices(run, desk))
-    return shown(await now(run, desk), ask.owner, desk)
+    return shown(snapshot(run), ask.owner, desk)
 
 
 async def subscribe(params: Params, ask: Ask, desk: Desk, framing: Framing) -> Replay:
@@ -142,7 +143,8 @@ async def _start(params: Params, ask: Ask, desk: Desk, *, stream: bool) -> tuple
         request.continues = latest.id
     run = await desk.start(request)
     if config is not None:
-        await push.keep(config, await now(run, desk), desk)
+        kept = await desk.conversations.store.turn(run.owner, run.id)
+        await push.keep(config, kept or snapshot(run), desk)
     push.watch(run, desk)
     if "x-on-disconnect" not in ask.headers:
         run.on_disconnect = "continue"  # a task outlives who asked for it
@@ -165,7 +167,7 @@ async def _turns(context_id: str, ask: Ask, desk: Desk) -> Sequence[Turn]:
     if "bot_id" in ask.path:
         runs = [run for run in runs if run.request.bot_id == ask.path["bot_id"]]
     if not context_id:
-        return _latest([await now(run, desk) for run in runs])
+        return _latest([snapshot(run) for run in runs])
     bots = [ask.path["bot_id"]] if "bot_id" in ask.path else ["", *desk.bots]
     scopes = [Scope(ask.owner, bot_id, ask.headers.get("x-user-id") or "") for bot_id in bots]
     kept = [turn for scope in scopes for turn in await desk.conversations.store.session(scope, context_id)]

@@ -21,6 +21,7 @@ from agentrun.protocols.a2a.task import task_id_of
 from agentrun.protocols.body import read_fields
 from agentrun.protocols.protocol import Ask, Desk, Notice
 from agentrun.run import Run
+from agentrun.run.turns import snapshot
 from agentrun.sessions import Note, Turn
 from agentrun.utils import ids
 from agentrun.utils.json import dumps
@@ -142,7 +143,7 @@ def watch(run: Run, desk: Desk) -> None:
 
 async def notices(run: Run, desk: Desk) -> Sequence[Notice]:
     """What is to be sent now, and where to."""
-    turn = await found.now(run, desk)
+    turn = snapshot(run)
     kept = await desk.conversations.store.turn(run.owner, turn.id)
     if kept is None:
         return []  # it was deleted
