@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+import mcp_servers
 import pytest
 from fake_upstream import Answer, FakeUpstream
 from frameworks import BUILDERS, scripted
@@ -96,6 +98,26 @@ async def test_tools_by_name(framework: str, project: Path, monkeypatch: pytest.
     events = await events_of(BUILDERS[framework]("builtin", found), "What is the weather in Nowhere?")
     [failed] = [text for kind, text in outline(events) if kind == "tool_result"]
     assert "get_weather failed with ValueError" in failed and "s3cret" not in str(events)
+
+
+@pytest.fixture(params=["started", "over http"])
+def mcp_server(request: pytest.FixtureRequest) -> Iterator[object]:
+    """What a toolset is told of a server."""
+    if request.param == "started":
+        yield {"command": mcp_servers.COMMAND}
+        return
+    with mcp_servers.served() as url:
+        yield url
+
+
+async def test_tools_of_an_mcp_server(framework: str, mcp_server: object):
+    BUILDERS[framework]("builtin")  # skips where the framework is not installed
+    toolset = import_module(f"agentrun.integration.{framework}").toolset
+    found = toolset("sums", mcp=mcp_server, headers={"x-team": "blue"}, only=["add", "fail"])
+    events = await events_of(BUILDERS[framework]("builtin", found), "What is 20 + 22?")
+    assert ("tool_result", "42") in outline(events)
+    events = await events_of(BUILDERS[framework]("builtin", found), "please call fail")
+    assert "Error executing tool fail" in [text for kind, text in outline(events) if kind == "tool_result"][0]
 
 
 def test_without_the_framework_the_import_says_what_to_install(framework: str):

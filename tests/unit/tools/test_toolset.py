@@ -2,17 +2,14 @@
 
 import asyncio
 import json
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import mcp_servers
 import pytest
-from fake_upstream import until
 from pydantic import BaseModel, Field
 
 from agentrun.errors import ConfigError, ToolFailed
@@ -20,7 +17,6 @@ from agentrun.tools import names, toolset
 from agentrun.tools.functions import tool_of
 
 pytestmark = pytest.mark.usefixtures("project")
-SERVER = Path(__file__).parent / "mcp_server.py"
 
 # --- functions
 
@@ -253,22 +249,11 @@ def test_a_document_that_says_nowhere_is_refused(project: Path):
 
 @pytest.fixture
 def mcp_url() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, str(SERVER), str(port)], stderr=subprocess.DEVNULL)
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    until(listens, 20)
-    yield f"http://127.0.0.1:{port}/mcp"
-    process.terminate()
-    process.wait(10)
+    with mcp_servers.served() as url:
+        yield url
 
 
-STDIO = {"command": [sys.executable, str(SERVER)], "env": {"GIVEN": "yes"}}
+STDIO = {"command": mcp_servers.COMMAND, "env": {"GIVEN": "yes"}}
 
 
 async def test_tools_of_an_mcp_server_over_http(mcp_url: str):

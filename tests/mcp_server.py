@@ -3,9 +3,14 @@
 import os
 import sys
 
-from mcp.server import MCPServer
+try:
+    from mcp.server import MCPServer
+except ImportError:  # the first major, which some frameworks ask for
+    from mcp.server.fastmcp import FastMCP
 
-server = MCPServer("test")
+    server = FastMCP("test", port=int(sys.argv[1]) if len(sys.argv) > 1 else 8000)
+else:
+    server = MCPServer("test")
 
 
 @server.tool()
@@ -34,6 +39,8 @@ def leave() -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        server.run("streamable-http", port=int(sys.argv[1]))
+        server.run(
+            "streamable-http", **({"port": int(sys.argv[1])} if type(server).__name__ == "MCPServer" else {})
+        )
     else:
         server.run("stdio")
