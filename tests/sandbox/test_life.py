@@ -192,7 +192,8 @@ def test_those_that_were_ready_answer_however_soon_they_are_asked(box: SyncSandb
         assert set(many.map(claim, range(160))) == {"42"}
 
 
-@pytest.mark.parametrize(("backend", "times"), [("bubblewrap", 30), ("process", 3)])
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("backend", "times"), [("bubblewrap", 30), ("process", 3), ("gvisor", 2)])
 def test_a_record_is_enough_to_end_a_sandbox_wholly(backend: str, times: int):
     for _ in range(times):
         with create(warm=0, backend=backend) as box:

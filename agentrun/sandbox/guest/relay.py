@@ -43,10 +43,14 @@ class End:
 
 
 class Relay:
-    """Carries `wire` over `source` and `sink`. Only the inner one makes ends because the other side says so."""
+    """Carries `wire` over `source` and `sink`. Only the inner one makes ends because the other side says so.
 
-    def __init__(self, wire: int, source: int, sink: int, *, inner: bool) -> None:
+    `life` is the outer one's: a descriptor that can be read once the engine's program has ended.
+    """
+
+    def __init__(self, wire: int, source: int, sink: int, *, inner: bool, life: int | None = None) -> None:
         self._inner = inner
+        self._life = life
         self._source, self._sink = source, sink
         os.set_blocking(source, False)
         os.set_blocking(sink, False)
@@ -69,11 +73,14 @@ class Relay:
         finally:
             for end in self._ends.values():
                 _close(end.descriptor)
-            _close(self._sink, self._source, *(one for some in self._coming.values() for one in some))
+            _close(self._sink, self._source, *([] if self._life is None else [self._life]))
+            _close(*(one for some in self._coming.values() for one in some))
 
     def _turn(self) -> None:
         poll = select.poll()
         poll.register(self._source, select.POLLIN)
+        if self._life is not None:
+            poll.register(self._life, select.POLLIN)
         if self._out:
             poll.register(self._sink, select.POLLOUT)
         ready: dict[int, int] = {}
@@ -85,6 +92,8 @@ class Relay:
                 poll.register(end.descriptor, wanted)
                 ready[end.descriptor] = number
         for descriptor, events in poll.poll():
+            if descriptor == self._life:
+                raise Closed
             if descriptor == self._source:
                 self._take()
             elif descriptor == self._sink:

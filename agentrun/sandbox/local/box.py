@@ -287,7 +287,10 @@ class LocalBox:
                 context.ended(-signal.SIGKILL)
             for process in self._processes.values():
                 process.drop()
-            guest.clean()
+            if guest.ends_itself:  # that may take a while
+                await asyncio.to_thread(guest.clean)
+            else:
+                guest.clean()
 
     def _heard(self, told: Told) -> None:
         match told.event:

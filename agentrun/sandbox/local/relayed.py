@@ -130,14 +130,16 @@ def _connect(process: subprocess.Popen[bytes]) -> socket.socket:
     process.stdin.close()
     process.stdout.close()
     ours, theirs = socket.socketpair()
-    carried = threading.Thread(target=_carry, args=(theirs.detach(), source, sink), daemon=True)
+    carried = threading.Thread(
+        target=_carry, args=(theirs.detach(), source, sink, os.pidfd_open(process.pid)), daemon=True
+    )
     carried.start()
     return ours
 
 
-def _carry(wire: int, source: int, sink: int) -> None:
+def _carry(wire: int, source: int, sink: int, life: int) -> None:
     files = _files()
-    relay = Relay(wire, source, sink, inner=False)
+    relay = Relay(wire, source, sink, inner=False, life=life)
     relay.say(len(files).to_bytes(4, "little") + files)
     relay.run()
 
