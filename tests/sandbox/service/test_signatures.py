@@ -93,7 +93,7 @@ def test_a_body_that_is_signed_cannot_be_changed(service: Service):
 def test_nonsense_is_refused(service: Service):
     with service.client() as client:
         for sent in (
-            f"{DATA} ",
+            f"{DATA} x",
             f"{CONTROL} Credential=,SignedHeaders={SIGNED},Signature=",
             "Basic YQ==",
             "",
