@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from agentrun.errors import SandboxError
 from agentrun.sandbox.backend import Mount
 from agentrun.sandbox.backends.bubblewrap.zygote import NoNesting, Zygote
 from agentrun.sandbox.local.box import Guest
@@ -39,6 +40,7 @@ class Stock:
         self._starting = asyncio.Lock()
         self._ready: deque[tuple[Zygote, Made]] = deque()
         self._filling: asyncio.Task[None] | None = None
+        self._closed = False
 
     def claim(self) -> Made | None:
         """One that waits, if there is one. Any thread may ask."""
@@ -65,8 +67,13 @@ class Stock:
             self._filling = asyncio.ensure_future(self._fill())
 
     async def _fill(self) -> None:
-        while self.wants_more:
-            made = await self.spawn()
+        while self.wants_more and not self._closed:
+            try:
+                made = await self.spawn()
+            except (SandboxError, RuntimeError) as error:
+                if not self._closed:  # else it was cut short by the end of the program
+                    logger.warning("No sandbox could be made ready beforehand: %s", error)
+                return
             made[0].end.sendall(_PREPARE)
             assert self._zygote is not None
             self._ready.append((self._zygote, made))
@@ -82,6 +89,7 @@ class Stock:
             return self._zygote
 
     def close(self) -> None:
+        self._closed = True
         if self._zygote is not None:
             self._zygote.close()
 
