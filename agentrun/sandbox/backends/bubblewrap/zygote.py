@@ -27,7 +27,7 @@ from agentrun.sandbox.backends.bubblewrap.handshake import Said, first_word, lis
 from agentrun.sandbox.backends.bubblewrap.world import Interpreter, World
 from agentrun.sandbox.local.box import Guest
 from agentrun.sandbox.local.channel import Channel, frame
-from agentrun.sandbox.template import Limits, Template, TemplateType
+from agentrun.sandbox.template import Limits, Template
 from agentrun.sandbox.values import HOME, Isolation
 from agentrun.utils import portal
 
@@ -36,7 +36,6 @@ _SPAWN_S = 20.0
 _FIRST_RESERVED_UID, _RESERVED = 200_000, 100_000
 _NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup-try")
 _FOR_MOST = ("subprocess", "typing")  # what many sandboxes need is loaded once for all of them
-_WITH_BROWSER = (TemplateType.BROWSER, TemplateType.AIO)
 _START = (
     "import importlib.util as u, sys;"
     "s = u.spec_from_file_location('agentrun_guest', sys.argv[1] + '/__init__.py', submodule_search_locations=[sys.argv[1]]);"
@@ -76,7 +75,7 @@ class Zygote:
         zygote = cls(
             _world(python, mounts),
             template.preload if alone or flat else [*_FOR_MOST, *template.preload],
-            template.type in _WITH_BROWSER,
+            template.type.has_browser,
             template.limits if flat else None,
         )
         try:
