@@ -63,13 +63,13 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
             snapshots.close()
 
     app = _app("AgentRun sandboxes", keys, lifespan)
+    face = e2b.make(boxes, app.state.callers, snapshots)
+    app.mount("/e2b", face)  # first, for its clients ask often and little
+    app.router.routes.extend(face.files)
     for part in (sandboxes, contexts, files, started, terminal, processes, dialling, whole, browser, ports):
         app.include_router(part.routes(boxes))
     app.include_router(copies.routes(boxes, snapshots))
     app.include_router(ports.of_custom(boxes))
-    face = e2b.make(boxes, app.state.callers, snapshots)
-    app.mount("/e2b", face)
-    app.router.routes.extend(face.files)
     return app
 
 

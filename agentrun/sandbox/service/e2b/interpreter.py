@@ -98,8 +98,7 @@ async def _lines(context: Context, wish: _Execute) -> AsyncGenerator[bytes]:
             running.told(context, wish.code, timeout_s=_LONGEST_S, env=wish.env_vars)
         ) as said:
             async for one in said:
-                for line in _told(one):
-                    yield dumps(line) + b"\n"
+                yield b"".join(dumps(line) + b"\n" for line in _told(one))
     except AgentRunError as error:
         failed = {"type": "error", "name": type(error).__name__, "value": str(error), "traceback": str(error)}
         yield dumps(failed) + b"\n"
