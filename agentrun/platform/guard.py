@@ -30,7 +30,8 @@ def of_socket(key: str, is_of_instance: Callable[[int], bool]) -> Guard:
     def check(connection: HTTPConnection, scope: Scope | Owner, runtime: str | None) -> str:
         if is_of_instance(pid_of(connection)):
             raise PermissionDenied(
-                "An instance may not command its platform.", hint="Ask from outside, with a key of its own."
+                "An instance may not command its platform.",
+                hint="AGENTRUN_PLATFORM_LISTEN is open to it, with a key that was made for it.",
             )
         if not compare_digest(_sent(connection).encode(), key.encode()):
             raise Unauthorized(
