@@ -291,7 +291,8 @@ class Browser:
             if self._calls is not None and not self._calls.ended:
                 return self._calls
             calls = Calls(await chromium.join())
-            self._pages, self._tabs, self._selected = {}, {}, None
+            self._pages, self._tabs = {}, {}
+            self._selected = self._latest = None
             calls.listen(None, self._hear)
             await calls.call("Target.setDiscoverTargets", {"discover": True})
             kept = {"behavior": "allow", "downloadPath": HOME, "eventsEnabled": True}
@@ -303,15 +304,21 @@ class Browser:
     async def _tab(self) -> AsyncGenerator[Tab, None]:
         with self._in_use():
             calls = await self._ready()
-            if self._selected not in self._pages:
-                self._selected = next(reversed(self._pages), None)
-            if self._selected is None:
-                made = await calls.call("Target.createTarget", {"url": "about:blank"})
-                self._selected = str(made["targetId"])
-            tab = self._tabs.get(self._selected)
-            if tab is None:
-                tab = self._tabs[self._selected] = await Tab.attach(calls, self._selected)
+            async with self._starting:
+                tab = await self._attached(calls)
             yield tab
+
+    async def _attached(self, calls: Calls) -> Tab:
+        """The selected page, or the one opened last, or a new one."""
+        if self._selected not in self._pages:
+            self._selected = next(reversed(self._pages), None)
+        if self._selected is None:
+            made = await calls.call("Target.createTarget", {"url": "about:blank"})
+            self._selected = str(made["targetId"])
+        tab = self._tabs.get(self._selected)
+        if tab is None:
+            tab = self._tabs[self._selected] = await Tab.attach(calls, self._selected)
+        return tab
 
     def _show(self, page: str | None) -> None:
         """To who looks at it."""

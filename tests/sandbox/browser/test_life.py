@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -138,6 +139,13 @@ async def test_a_browser_is_there_soon_after_its_sandbox():
     async with Sandbox.create("browser", warm=0) as box:
         assert (await box.browser.where()).url == "about:blank"
         assert [page.url for page in await box.browser.pages()] == ["about:blank"]
+
+
+async def test_many_may_use_it_at_once():
+    async with Sandbox.create("aio", warm=0) as box:
+        found = await asyncio.gather(*(box.browser.evaluate("(n) => n * 2", n) for n in range(20)))
+        assert found == [2 * n for n in range(20)]
+        assert len(await box.browser.pages()) == 1
 
 
 async def test_a_sandbox_may_end_while_its_browser_starts():
