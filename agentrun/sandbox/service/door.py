@@ -92,14 +92,15 @@ class Door:
         host, origin = headers.get("host", ""), headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
             raise PermissionDenied("The service is not for pages of other origins.")
-        if self._anonymous and not _is_here(urlsplit(f"//{host}").hostname or ""):
+        if self._anonymous and not is_here(urlsplit(f"//{host}").hostname or ""):
             raise PermissionDenied(
                 f"Without keys the service answers to this machine's own names only, not to {host!r}.",
                 hint="Call it by 127.0.0.1 or localhost, or start it with --key.",
             )
 
 
-def _is_here(name: str) -> bool:
+def is_here(name: str) -> bool:
+    """Whether only this machine can be meant by a name or address."""
     try:
         return ip_address(name).is_loopback
     except ValueError:

@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp
 from agentrun.errors import ConfigError
 from agentrun.sandbox.service import app
 from agentrun.sandbox.service.boxes import Boxes
+from agentrun.sandbox.service.door import is_here
 from agentrun.sandbox.service.templates import Templates
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Served(msgspec.Struct, frozen=True):
 
 def serve(wanted: Wanted, on_ready: Callable[[Served], None]) -> None:
     """Serve until SIGINT or SIGTERM."""
-    if not wanted.keys and not _is_loopback(wanted.host):
+    if not wanted.keys and not is_here(wanted.host):
         raise ConfigError(
             f"Refusing to listen on {wanted.host} without a key.",
             hint="Give one with --key, or as AGENTRUN_API_KEYS; `openssl rand -hex 24` makes one.",
@@ -132,10 +132,3 @@ def _listen(host: str, port: int) -> socket.socket:
 def _address(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
