@@ -117,7 +117,10 @@ class Chromium:
     async def join(self) -> Client:
         """One more client. It sees nothing of the others but the pages."""
         answer = await self._ask("Target.attachToBrowserTarget", {})
-        session = msgspec.json.decode(answer, type=_Joined).result.sessionId
+        try:
+            session = msgspec.json.decode(answer, type=_Joined).result.sessionId
+        except msgspec.ValidationError as error:
+            raise SandboxError(f"The browser gave an answer that is none: {error}.") from None
         number = next(self._numbers)
         client = self._clients[number] = Client(self, number)
         self._board.join(number, session)

@@ -10,7 +10,6 @@ from agentrun.errors import SandboxUnavailable
 from agentrun.sandbox.backend import Mount
 from agentrun.sandbox.proxy import Proxy
 from agentrun.sandbox.template import Template
-from agentrun.sandbox.values import HOME
 
 # The programs themselves, not the scripts that start them, which read what a sandbox does not see. Shells first: they have
 # no window that nobody looks at, and so start in a third of the time with a third of the memory.
@@ -104,7 +103,7 @@ def command(template: Template) -> str:
 
 def environment() -> Mapping[str, str]:
     """What it finds beside the sandbox's own."""
-    return {"XDG_DOWNLOAD_DIR": HOME, "DBUS_SESSION_BUS_ADDRESS": "disabled:", "LC_ALL": "C.UTF-8"}
+    return {"DBUS_SESSION_BUS_ADDRESS": "disabled:", "LC_ALL": "C.UTF-8"}
 
 
 def _network(template: Template) -> list[str]:
