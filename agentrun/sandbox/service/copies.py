@@ -74,7 +74,9 @@ def routes(boxes: Boxes, snapshots: Snapshots) -> APIRouter:
         return Response(status_code=204)
 
     async def begin(snapshot: Snapshot) -> SandboxView:
-        box = await boxes.create(snapshot.template, owner=snapshot.owner, snapshot=pieces(snapshot))
+        box = await boxes.create(
+            snapshot.recipe, owner=snapshot.owner, name=snapshot.template, snapshot=pieces(snapshot)
+        )
         return view(boxes.held(box.id, snapshot.owner))
 
     return router

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import msgspec
 
 from agentrun.errors import NotFound, RateLimited, TooLarge
 from agentrun.sandbox.sandbox import Sandbox
+from agentrun.sandbox.template import Template
 from agentrun.utils import ids
 
 _MOST, _MOST_BYTES = 100, 4 << 30
@@ -20,11 +21,12 @@ _PIECE = 1 << 20
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One that is whole. `template` is what the sandbox was made of, which the next one is made of too."""
+    """One that is whole. What the sandbox was made of, `recipe`, the next one is made of too: it may no more than that."""
 
     id: str
     owner: str
     template: str
+    recipe: Template
     path: Path
     size: int
     name: str | None = None
@@ -51,7 +53,7 @@ class Snapshots:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        taken = self._known[id] = Snapshot(id, owner, template, path, size, name)
+        taken = self._known[id] = Snapshot(id, owner, template, box.template, path, size, name)
         return taken
 
     def list(self, owner: str) -> list[Snapshot]:
@@ -117,7 +119,3 @@ async def pieces(snapshot: Snapshot) -> AsyncGenerator[bytes]:
     with await asyncio.to_thread(snapshot.path.open, "rb") as file:
         while piece := await asyncio.to_thread(file.read, _PIECE):
             yield piece
-
-
-def beginning(snapshot: Snapshot | None) -> AsyncIterable[bytes] | None:
-    return None if snapshot is None else pieces(snapshot)

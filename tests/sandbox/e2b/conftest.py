@@ -11,17 +11,18 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ..service.conftest import Service
 
+TEMPLATES = "sandboxes:\n  open:\n    network: {allow: ['*']}\n    warm: 0\n"
 KEYS = ("e2b_" + "0" * 40, "e2b_" + "1" * 40)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Where the environment says that E2B is."""
+    """Where the environment says that E2B is. Its template `open` has a network."""
+    home = tmp_path_factory.mktemp("e2b")
+    (home / "agentrun.yaml").write_text(TEMPLATES, encoding="utf-8")
     with (
         pytest.MonkeyPatch.context() as patch,
-        Service(
-            tmp_path_factory.mktemp("e2b"), *(word for key in KEYS for word in ("--key", key))
-        ) as service,
+        Service(home, *(word for key in KEYS for word in ("--key", key))) as service,
     ):
         for name in ("E2B_API_URL", "E2B_SANDBOX_URL"):
             patch.setenv(name, f"{service.url}/e2b")

@@ -153,6 +153,18 @@ def test_what_is_not_here_is_said(client: Any):
         client.create(network={"deny_out": ["8.8.8.8/32"]})
 
 
+def test_a_copy_may_no_more_than_what_it_is_a_copy_of(client: Any):
+    with_network = client.create("open", allow_internet_access=True)
+    without = client.create("open", allow_internet_access=False)
+    made = [with_network, without, *without.fork()]
+    try:
+        assert [one.get_info().allow_internet_access for one in made] == [True, False, False]
+        assert {one.get_info().template_id for one in made} == {"open"}
+    finally:
+        for one in made:
+            one.kill()
+
+
 def test_asked_twice_made_once(client: Any):
     first = client.create(idempotency_key="the-same")
     again = client.create(idempotency_key="the-same")

@@ -21,7 +21,8 @@ from agentrun.sandbox.service.e2b.answers import Wish, message_of, read, refusal
 from agentrun.sandbox.service.e2b.leases import Lease, Leases
 from agentrun.sandbox.service.hosts import domain
 from agentrun.sandbox.service.sandboxes import iso
-from agentrun.sandbox.service.snapshots import Snapshot, Snapshots, beginning
+from agentrun.sandbox.service.snapshots import Snapshot, Snapshots, pieces
+from agentrun.sandbox.service.templates import Made
 
 ENVD_VERSION = "0.6.1"  # by which the clients tell what a sandbox can do
 _TIMEOUT_S, _LONGEST_S = 300.0, 86_400.0
@@ -117,39 +118,42 @@ class Control:
 
     async def _create(self, owner: str, wish: _New) -> Lease:
         _check_supported(wish)
-        snapshot = self._snapshots.find(wish.templateID, owner)
-        name = snapshot.template if snapshot is not None else self._template(wish, owner)
         changes: dict[str, Any] = {"idle_timeout_s": _LONGEST_S}
         if wish.allow_internet_access is False:
             changes["network"] = {}
+        snapshot = self._snapshots.find(wish.templateID, owner)
+        if snapshot is None:
+            made = self._template(wish.templateID.partition(":")[0], owner)
+            name, recipe = made.name, made.template
+        else:
+            name, recipe = snapshot.template, snapshot.recipe
+        if wish.allow_internet_access and "*" not in recipe.network.allow:
+            raise RequestError(
+                f"The template {name} does not allow the whole internet, and a client cannot change that.",
+                hint="Whoever runs the service can: network: {allow: ['*']} in its template.",
+            )
         box = await self._boxes.create(
-            name,
+            name if snapshot is None else recipe,
+            name=name,
             owner=owner,
             metadata=wish.metadata,
             env=wish.envVars,
-            snapshot=beginning(snapshot),
+            snapshot=None if snapshot is None else pieces(snapshot),
             **changes,
         )
         held = self._boxes.held(box.id, owner)
         wakes = wish.autoResume is not None and wish.autoResume.enabled
         return self._leases.add(held, wish.timeout, "pause" if wish.autoPause else "kill", wakes)
 
-    def _template(self, wish: _New, owner: str) -> str:
-        """One of that name, or the usual one under E2B's names for it."""
-        name = wish.templateID.partition(":")[0]
+    def _template(self, name: str, owner: str) -> Made:
+        """The one of that name, or the usual one under E2B's names for it."""
         known = self._boxes.templates
         try:
-            made = known.get(name, owner)
+            return known.get(name, owner)
         except NotFound:
             if name not in _USUAL:
                 raise
-            made = known.get(_USUAL[name], owner)
-        if wish.allow_internet_access and "*" not in made.template.network.allow:
-            raise RequestError(
-                f"The template {made.name} does not allow the whole internet, and a client cannot change that.",
-                hint="Whoever runs the service can: network: {allow: ['*']} in its template.",
-            )
-        return made.name
+            return known.get(_USUAL[name], owner)
 
     async def kill(self, request: Request) -> Response:
         lease = await self._lease(request)
