@@ -75,6 +75,11 @@ async def not_served(request: Request, error: Exception) -> Response:
     return refusal(said, _id(request))
 
 
+async def gone(request: Request, error: Exception) -> Response:
+    """Who asked has hung up before all of the body was here: nobody reads this."""
+    return refusal(RequestError("The body broke off.", code="broke_off"), _id(request))
+
+
 async def failed(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return refusal(AgentRunError("The service failed; its log says how."), _id(request))

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Lifespan
 
 from agentrun.errors import AgentRunError
@@ -103,6 +104,7 @@ def _app(title: str, keys: Sequence[str], lifespan: Lifespan[FastAPI] | None = N
             AgentRunError: answers.known,
             RequestValidationError: answers.invalid,
             HTTPException: answers.not_served,
+            ClientDisconnect: answers.gone,
             Exception: answers.failed,
         },
         responses={"4XX": {"model": answers.Refusal}, "5XX": {"model": answers.Refusal}},

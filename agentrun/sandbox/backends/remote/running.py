@@ -98,6 +98,8 @@ class RemoteProcess:
             raise self._gone() from None
         finally:
             self._answers.pop(number, None)
+            if not future.cancel() and not future.cancelled():
+                future.exception()  # it was told otherwise, and asyncio need not complain that nobody looked
 
     async def _read(self) -> None:
         try:
