@@ -47,7 +47,9 @@ class Server:
             )
         deadline = time.monotonic() + START_S
         while "running on " not in log.read_text("utf-8"):
-            assert self.process.poll() is None and time.monotonic() < deadline, log.read_text("utf-8")
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(log.read_text("utf-8"))
             time.sleep(0.02)  # another program's start has no event to wait for
         self.url = log.read_text("utf-8").partition("running on ")[2].split()[0]
 
