@@ -74,7 +74,8 @@ class View:
         self._shown: str | None = None
         self._session: str | None = None
         self._size = (0.0, 0.0)
-        self._waiting: tuple[Frame, int] | None = None
+        self._waiting: Frame | None = None  # the latest
+        self._unsaid: list[int] = []  # frames that Chromium does not know to have arrived; it sends no third
         self._news = asyncio.Event()
         self._wanted: str | None = None
         calls.when_ended(self._news.set)
@@ -97,9 +98,10 @@ class View:
                 self._news.clear()
                 await self._news.wait()
                 continue
-            (frame, number), self._waiting = self._waiting, None
+            frame, self._waiting = self._waiting, None
             yield frame
-            if self._session is not None:
+            arrived, self._unsaid = self._unsaid, []
+            for number in arrived if self._session is not None else ():
                 await self._calls.tell("Page.screencastFrameAck", {"sessionId": number}, self._session)
 
     async def use(self, hand: Hand) -> None:
@@ -137,7 +139,7 @@ class View:
         return params | ({"deltaX": hand.dx, "deltaY": hand.dy} if hand.kind == "wheel" else {})
 
     async def _show(self, page: str | None) -> None:
-        self._shown, self._waiting = page, None
+        self._shown, self._waiting, self._unsaid = page, None, []
         if self._session is not None:
             self._calls.ignore(self._session)
             await self._calls.tell("Target.detachFromTarget", {"sessionId": self._session})
@@ -160,8 +162,8 @@ class View:
             return
         about = params["metadata"]
         self._size = (about["deviceWidth"], about["deviceHeight"])
-        frame = Frame(base64.b64decode(params["data"]), about.get("timestamp", 0.0))
-        self._waiting = (frame, params["sessionId"])
+        self._waiting = Frame(base64.b64decode(params["data"]), about.get("timestamp", 0.0))
+        self._unsaid.append(params["sessionId"])
         self._news.set()
 
 
