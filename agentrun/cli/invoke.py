@@ -12,6 +12,7 @@ import typer
 
 from agentrun.cli import output
 from agentrun.cli.ask import Ask
+from agentrun.cli.platform.options import Debug
 from agentrun.cli.project import settings_here, url_of
 from agentrun.cli.said import Said
 from agentrun.cli.show import Show
@@ -55,6 +56,7 @@ def invoke(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object when the answer is whole.")
     ] = False,
+    debug: Debug = False,
 ) -> None:
     """Ask a running agent a question.
 
