@@ -10,6 +10,7 @@ from agentrun.errors import ConfigError, Unavailable
 from agentrun.platform.store.database import Row
 
 _LOCK = 0x6167656E7472756E  # any number, but the same one in every daemon
+_LOCK_S = 2  # for the lock of one that is just ending
 _CONNECT_S = 10
 
 
@@ -55,13 +56,17 @@ class Postgres:
                 hint="Is the URL in AGENTRUN_PLATFORM_STORE right?",
                 code="no_database",
             ) from None
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
-        if row is None or not row[0]:
+        # the server takes a moment to see that the last one who had it has gone
+        connection.execute(f"SET lock_timeout = '{_LOCK_S}s'".encode())
+        try:
+            connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        except psycopg.errors.LockNotAvailable:
             connection.close()
             raise ConfigError(
                 "Another platform uses this database.",
                 hint="Give each its own; in one server, `createdb` makes them.",
-            )
+            ) from None
+        connection.execute("RESET lock_timeout")
         return connection
 
 
