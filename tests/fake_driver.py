@@ -184,11 +184,13 @@ class FakeDriver:
     async def stop(self, instance: str, *, grace_s: float) -> None:
         self.kill(instance, "stopped", asked=True)
 
-    def kill(self, instance: str, reason: str = "killed by SIGKILL", *, asked: bool = False) -> None:
+    def kill(
+        self, instance: str, reason: str = "killed by SIGKILL", *, asked: bool = False, lost: bool = False
+    ) -> None:
         one = self.running.pop(instance, None)
         if one is not None:
             one.die()
-            self._on_end(Ended(instance, reason, asked=asked))
+            self._on_end(Ended(instance, reason, asked=asked, lost=lost))
 
     async def list(self):
         return tuple(self._handle(one) for one in self.running.values())

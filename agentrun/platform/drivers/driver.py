@@ -53,6 +53,7 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     reason: str  # exited with 1; killed by SIGKILL; used more memory than its 512 MB
     asked: bool = False  # by `stop`
+    lost: bool = False  # what kept it has ended, and it with that: no fault of its own
 
 
 class Stats(msgspec.Struct, frozen=True):

@@ -165,7 +165,7 @@ class LocalDriver:
             if not answer.done():
                 answer.set_exception(DriverError("The keeper of the instances has ended."))
         for instance in list(self._known):
-            self._take(wire.Told(Ended(instance, "ended with the keeper of the instances")))
+            self._take(wire.Told(Ended(instance, "ended with the keeper of the instances", lost=True)))
 
     def _take(self, answer: wire.Reply | wire.Told) -> None:
         if isinstance(answer, wire.Told):

@@ -145,7 +145,7 @@ class Instances:
     def _ended(self, ended: Ended) -> None:
         self._strangers.pop(ended.id, None)
         for pool in self._pools.values():
-            pool.ended(ended.id, ended.reason, asked=ended.asked)
+            pool.ended(ended)
 
     async def _run(self) -> None:
         ticks = 0

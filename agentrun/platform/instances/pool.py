@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from agentrun.errors import AgentRunError, RateLimited, Unavailable
-from agentrun.platform.drivers.driver import Driver, Handle, Stats
+from agentrun.platform.drivers.driver import Driver, Ended, Handle, Stats
 from agentrun.platform.instances import choice, scaling
 from agentrun.platform.instances.answers import Answers
 from agentrun.platform.instances.live import Live, Waiter
@@ -208,20 +208,21 @@ class Pool:
         self._all[live.id] = live
         self._run(self._prove(live, handle))
 
-    def ended(self, instance: str, reason: str, *, asked: bool) -> None:
-        """It exists no more."""
-        live = self._all.pop(instance, None)
+    def ended(self, ended: Ended) -> None:
+        """An instance exists no more."""
+        live = self._all.pop(ended.id, None)
         if live is None:
             return
         was = live.state
         self._drop(live)
-        if asked or was in ("draining", "failed"):
+        was_well = was == "ready" and time.time() - (live.ready_at or 0.0) >= _PROVEN_S
+        if ended.asked or was in ("draining", "failed"):
             live.state = "stopped"
-        elif was == "ready" and time.time() - (live.ready_at or 0.0) >= _PROVEN_S:
-            live.state, live.reason = "failed", reason
-            logger.warning("Instance %s of %s %s.", live.id, self.wanted.id, reason)
+        elif ended.lost or was_well:
+            live.state, live.reason = "failed", ended.reason
+            logger.warning("Instance %s of %s %s.", live.id, self.wanted.id, ended.reason)
         else:
-            self._failed(live, reason)
+            self._failed(live, ended.reason)
         self._changed()
         self.adapt()
 

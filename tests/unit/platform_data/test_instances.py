@@ -127,6 +127,15 @@ async def test_one_failure_is_made_good_at_once(platform):
     assert platform.driver.started == 2
 
 
+async def test_what_kept_it_may_end_as_often_as_it_likes_and_is_no_fault_of_the_version(platform):
+    await platform.open()
+    for times in range(1, 6):
+        assert (await platform.get()).status_code == 200
+        assert platform.driver.started == times
+        platform.driver.kill(platform.all[-1].launch.instance, lost=True)
+        assert platform.instances.conditions("a@1")[0].reason == "AtZero"
+
+
 async def test_waiting_until_ready_starts_one_and_says_what_is_wrong(platform):
     await platform.open()
     await platform.instances.wait_ready("a@1")
