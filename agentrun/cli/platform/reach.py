@@ -18,6 +18,7 @@ from agentrun.platform.home import Home, home, is_held
 from agentrun.version import __version__
 
 _START_S = 60.0
+_STOP_S = 60.0
 _AGAIN_S = 0.05
 
 
@@ -132,7 +133,11 @@ def stop(where: Home, *, instances: bool) -> bool:
         return False
     with client:
         client.stop(instances=instances)
-    end = time.monotonic() + _START_S
-    while is_held(where) and time.monotonic() < end:
-        time.sleep(_AGAIN_S)
+    end = time.monotonic() + _STOP_S
+    while is_held(where):
+        if time.monotonic() > end:
+            raise Unavailable(
+                "The platform was told to stop and has not yet.", hint=f"Its log is {where.log}."
+            )
+        time.sleep(_AGAIN_S)  # the end of another's process has no event to wait for
     return True

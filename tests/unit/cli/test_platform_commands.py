@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agentrun.cli.platform import show
+from agentrun.cli.platform import reach, show
 from agentrun.cli.platform.logs import moment
 from agentrun.errors import ConfigError
+from agentrun.platform.home import home, is_held
 
 Agentrun = Callable[..., tuple[int, str, str]]
 S_YAML = """
@@ -74,6 +76,20 @@ def test_status_of_a_platform_that_does_not_run(agentrun: Agentrun, project: Pat
     code, _, err = agentrun("platform", "status")
     assert (code, "agentrun platform start" in err) == (3, True)
     assert agentrun("platform", "stop")[0] == 0
+
+
+def test_a_stop_that_takes_too_long_is_not_said_to_be_one(
+    agentrun: Agentrun, project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AGENTRUN_GATEWAY", "127.0.0.1:0")
+    assert agentrun("platform", "start")[0] == 0
+    monkeypatch.setattr(reach, "_STOP_S", -1)
+    code, out, err = agentrun("platform", "stop")
+    assert (code, "told to stop and has not yet" in err, "It has stopped" in out + err) == (3, True, False)
+    end = time.monotonic() + 30
+    while is_held(home()):
+        assert time.monotonic() < end
+        time.sleep(0.02)  # the end of another's process has no event to wait for
 
 
 def test_a_key_s_scopes_are_known_ones(agentrun: Agentrun, project: Path):
