@@ -1,17 +1,23 @@
 """What every test shares."""
 
+import inspect
 import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from fake_upstream import FakeUpstream
+from patience import PATIENCE_S
 
 # one test must not hear what another has said
 os.environ["AGENTRUN_SESSIONS"] = "memory"
 # a shell's background jobs ignore interrupts, and what they start does too
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# httpx's own five seconds are few for a busy machine; all of its functions and clients share this default
+_default = inspect.signature(httpx.get).parameters["timeout"].default
+_default.connect = _default.read = _default.write = _default.pool = PATIENCE_S
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 
 import httpx
 from fake_driver import FakeDriver
+from patience import PATIENCE_S
 
 from agentrun.platform.drivers.driver import Launch
 from agentrun.platform.gateway.gateway import Gateway
@@ -15,8 +16,6 @@ from agentrun.platform.instances.wanted import Wanted
 from agentrun.platform.logs.logs import Logs
 from agentrun.platform.traffic import Route, Routes, Share, Table
 from agentrun.resources import HealthCheck, Scale, Sessions
-
-WITHIN_S = 30
 
 
 def wanted(version: int = 1, *, sessions: Sessions | None = None, **scale) -> Wanted:
@@ -61,7 +60,7 @@ class Platform:
         await self.gateway.listen()
         base = f"http://127.0.0.1:{self.gateway.port}/agent-runtimes/a"
         limits = httpx.Limits(max_connections=None)
-        self.client = httpx.AsyncClient(base_url=base, timeout=WITHIN_S, limits=limits)
+        self.client = httpx.AsyncClient(base_url=base, timeout=PATIENCE_S, limits=limits)
 
     async def close(self) -> None:
         await self.client.aclose()
@@ -97,7 +96,7 @@ class Platform:
 
 async def until(condition, what: str = "it did not come about") -> None:
     """Wait for something that nothing tells of."""
-    for _ in range(WITHIN_S * 200):
+    for _ in range(PATIENCE_S * 200):
         if condition():
             return
         await asyncio.sleep(0.005)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from patience import PATIENCE_S
 
 
 @dataclass
@@ -65,7 +66,7 @@ class FakeUpstream:
 
     def stop(self) -> None:
         self._server.should_exit = self._server.force_exit = True
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
 
     @property
     def url(self) -> str:
@@ -160,7 +161,7 @@ async def _whole(send: Any, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": json.dumps(answer.body).encode()})
 
 
-def until(true: Callable[[], bool], within_s: float = 5.0) -> None:
+def until(true: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
     """Wait until something has happened."""
     end = time.monotonic() + within_s
     while not true():

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fake_upstream import until
+from patience import PATIENCE_S
 
 COMMAND = [sys.executable, str(Path(__file__).with_name("mcp_server.py"))]
 
@@ -26,7 +27,7 @@ def served() -> Iterator[str]:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
-    until(listens, 60)
+    until(listens)
     yield f"http://127.0.0.1:{port}/mcp"
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE_S)

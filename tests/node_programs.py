@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 
 def runner(folder: Path) -> Callable[..., Any]:
@@ -28,7 +29,7 @@ def runner(folder: Path) -> Callable[..., Any]:
             [binary, str(folder / script), *arguments],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE_S,
             env={**os.environ, "AI_SDK_LOG_WARNINGS": "false"},
         )
         assert done.returncode == 0, done.stderr

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import httpx
+from patience import PATIENCE_S
 from websockets.sync.client import connect
 
 QUESTION = "What is the weather in Paris?"
 BOT = "ibot-weather-v1"
-PATIENCE_S = 30
 _ASKED: Any = {"role": "user", "content": QUESTION}
 _KINDS = {
     "REASONING_MESSAGE_CONTENT": "reasoning",

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from patience import PATIENCE_S
+
 _PLACES = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
-_START_S = 60
 
 
 def programs() -> Path | None:
@@ -52,7 +53,7 @@ def server() -> Iterator[str]:
             data,
             "-w",
             "-t",
-            str(_START_S),
+            str(PATIENCE_S),
             "-o",
             options,
             "-l",
@@ -86,6 +87,6 @@ def _run(program: Path, *arguments: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd="/",
-        timeout=_START_S,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout.decode()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import PATIENCE_S
 
 # Each costs 20 ms or much more, and a server can be started without it.
 HEAVY = {
@@ -41,7 +42,11 @@ def test_every_listed_name_can_be_imported(package: str):
 def test_import_loads_no_framework(package: str):
     script = f"import {package}, json, sys; print(json.dumps(sorted(sys.modules)))"
     run = subprocess.run(
-        [sys.executable, "-c", script], check=True, stdout=subprocess.PIPE, encoding="utf-8", timeout=30
+        [sys.executable, "-c", script],
+        check=True,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=PATIENCE_S,
     )
     assert HEAVY.intersection(json.loads(run.stdout)) == set()
 
@@ -49,6 +54,10 @@ def test_import_loads_no_framework(package: str):
 def test_import_configures_no_logging():
     script = "import logging, agentrun.server; print(logging.getLogger().handlers)"
     run = subprocess.run(
-        [sys.executable, "-c", script], check=True, stdout=subprocess.PIPE, encoding="utf-8", timeout=30
+        [sys.executable, "-c", script],
+        check=True,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=PATIENCE_S,
     )
     assert run.stdout.strip() == "[]"

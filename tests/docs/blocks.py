@@ -13,7 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-PATIENCE_S = 60
+from patience import PATIENCE_S
+
 _ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SERVER = re.compile(r"(python app\.py|agentrun dev)\b")

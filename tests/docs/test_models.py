@@ -22,7 +22,6 @@ PAGE = ROOT / "docs" / "models.md"
 SCHEMA = json.loads((ROOT / "docs" / "agentrun.schema.json").read_text("utf-8"))
 
 
-@pytest.mark.timeout(120)
 def test_every_program_prints_what_the_page_says(tmp_path: Path):
     terminal = Terminal(tmp_path)
     for block in blocks_of(PAGE):

@@ -18,7 +18,6 @@ from .blocks import blocks_of
 PAGE = Path(__file__).parents[2] / "docs" / "platform.md"
 
 
-@pytest.mark.timeout(120)
 def test_every_command_works_in_the_page_s_order(
     project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):

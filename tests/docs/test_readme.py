@@ -24,7 +24,6 @@ PAGES = [
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path):
     follow(page, tmp_path)

@@ -20,7 +20,6 @@ from .test_models import SCHEMA
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
 
 
-@pytest.mark.timeout(120)
 def test_every_program_prints_what_the_page_says(tmp_path: Path):
     try:
         SyncSandbox.create(warm=0).close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from sandbox.browser.conftest import bring
 
 from agentrun.integration.sandboxes import sandbox_tools
@@ -17,7 +16,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "sandbox-browser.md"
 ELSEWHERE = {"begin", "close"}  # what the sandbox does for its user
 
 
-@pytest.mark.timeout(300)
 def test_every_program_prints_what_the_page_says(tmp_path: Path):
     bring()
     terminal = Terminal(tmp_path)

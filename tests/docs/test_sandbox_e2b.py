@@ -16,7 +16,6 @@ ADDRESS = "http://127.0.0.1:9100"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="E2B's client needs Python 3.11.")
-@pytest.mark.timeout(180)
 def test_every_program_prints_what_the_page_says(tmp_path: Path):
     blocks = blocks_of(PAGE)
     start, exports = (block.text for block in blocks if block.language == "sh")

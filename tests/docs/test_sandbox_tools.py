@@ -16,7 +16,6 @@ from .blocks import follow
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox-tools.md"
 
 
-@pytest.mark.timeout(120)
 def test_the_program_answers_what_the_page_says(tmp_path: Path):
     try:
         SyncSandbox.create(warm=0).close()

@@ -11,7 +11,6 @@ from .blocks import follow
 PAGE = Path(__file__).parents[2] / "docs" / "sessions.md"
 
 
-@pytest.mark.timeout(120)
 def test_every_block_does_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AGENTRUN_SESSIONS", "sqlite")
     follow(PAGE, tmp_path)

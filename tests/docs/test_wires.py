@@ -26,7 +26,6 @@ def plain(output: str) -> str:
     return output
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_block_does_what_the_page_says(page: Path, tmp_path: Path):
     follow(page, tmp_path, plain)

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.cli.app import run
 
 AGENTRUN = str(Path(sys.executable).parent / "agentrun")
-PATIENCE_S = 30
 _RUNNING = re.compile(r"running on (http://[\w.:]+)")
 
 

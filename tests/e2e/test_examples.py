@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from openai import OpenAI
+from patience import PATIENCE_S
 
 from agentrun.errors import SandboxUnavailable
 from agentrun.sandbox import SyncSandbox
@@ -169,7 +170,7 @@ def test_a_cost_report_adds_up(serve_program: Serve, ask: Ask):
         [sys.executable, EXAMPLES / "cost_report" / "report.py", url],
         capture_output=True,
         encoding="utf-8",
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert done.stdout.startswith("2 runs\nbuiltin: ") and min(costs) > 0
     assert done.stdout.endswith(f" tokens, {sum(costs):.6f} USD\n")

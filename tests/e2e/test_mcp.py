@@ -11,6 +11,7 @@ from typing import Any
 import mcp_types as types
 import pytest
 from mcp import Client, StdioServerParameters
+from patience import PATIENCE_S
 
 AGENTRUN = str(Path(sys.executable).with_name("agentrun"))
 APP = """
@@ -82,7 +83,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=PATIENCE_S,
         )
         assert done.returncode != 0
         assert expected in done.stderr
@@ -100,6 +101,6 @@ def test_what_is_no_message_is_answered_and_the_end_of_stdin_is_the_end(project:
         process.stdin.flush()
         answers = [process.stdout.readline() for _ in range(3)]
         process.stdin.close()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert ["-32700" in answer for answer in answers] == [True, True, False]
     assert '"id":1' in answers[2]

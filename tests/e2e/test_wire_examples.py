@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "wires"
 SAID = {
@@ -32,7 +33,10 @@ CURL = {
 def test_an_example_and_its_client_talk_as_they_should(serve_program: Callable[..., str], name: str):
     url = serve_program(EXAMPLES / name / "app.py")
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name / "client.py"), url], capture_output=True, text=True, timeout=50
+        [sys.executable, str(EXAMPLES / name / "client.py"), url],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == SAID[name]
@@ -41,5 +45,5 @@ def test_an_example_and_its_client_talk_as_they_should(serve_program: Callable[.
     assert commands
     for command in commands:
         asked = shlex.split(command.replace("http://127.0.0.1:9000", url))
-        answer = subprocess.run([*asked, "--silent"], capture_output=True, text=True, timeout=50)
+        answer = subprocess.run([*asked, "--silent"], capture_output=True, text=True, timeout=PATIENCE_S)
     assert CURL[name] in answer.stdout

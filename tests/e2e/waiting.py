@@ -12,9 +12,9 @@ import openai
 from a2a.client import A2ACardResolver, Client, ClientConfig, ClientFactory
 from a2a.types.a2a_pb2 import Message, Part, Role, SendMessageRequest
 from a2a.utils.errors import A2AError
+from patience import PATIENCE_S
 from websockets.asyncio.client import connect
 
-PATIENCE_S = 30
 QUESTION = "For how many?"
 
 

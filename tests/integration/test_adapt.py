@@ -9,6 +9,7 @@ import uvicorn
 from fake_upstream import until
 from langchain.agents import create_agent
 from openai import OpenAI
+from patience import PATIENCE_S
 
 from agentrun.integration import adapt
 from agentrun.integration.langchain import model
@@ -32,7 +33,7 @@ def url() -> Iterator[str]:
     until(lambda: server.started)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/openai/v1"
     server.should_exit = True
-    thread.join(10)
+    thread.join(PATIENCE_S)
 
 
 def test_a_graph_is_served_as_it_is(url: str):

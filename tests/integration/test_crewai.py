@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fake_upstream import Answer, FakeUpstream, said
 from httpx import ASGITransport, AsyncClient
+from patience import PATIENCE_S
 from run_agent import events_of, outline
 
 pytest.importorskip("crewai", reason="its caps do not fit the others; see scripts/test-frameworks")
@@ -61,7 +62,7 @@ async def test_a_task_that_wants_a_human_asks_through_the_run(upstream: FakeUpst
     transport = ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        AsyncClient(transport=transport, base_url="http://agent", timeout=30) as client,
+        AsyncClient(transport=transport, base_url="http://agent", timeout=PATIENCE_S) as client,
     ):
 
         async def say(text: str) -> tuple[str, str | None]:

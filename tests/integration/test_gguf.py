@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.errors import ConfigError, MissingExtra
 from agentrun.models import listen, resolve
@@ -50,7 +51,7 @@ async def test_leaving_a_stream_gives_its_place_to_the_next(weights: str):
     task = asyncio.ensure_future(create(model="x", messages=ASKED, max_tokens=1900))
     await asyncio.sleep(0.2)
     task.cancel()
-    answer = await asyncio.wait_for(create(model="x", messages=ASKED, max_tokens=2), 30)
+    answer = await asyncio.wait_for(create(model="x", messages=ASKED, max_tokens=2), PATIENCE_S)
     assert answer.usage is not None and answer.usage.completion_tokens == 2
 
 

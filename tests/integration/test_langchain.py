@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
+from patience import PATIENCE_S
 from pydantic import BaseModel
 from run_agent import events_of, outline
 
@@ -92,6 +93,8 @@ def test_images_reach_the_model(upstream: FakeUpstream):
 
 def test_importing_it_loads_no_other_framework():
     script = "import agentrun.integration.langchain, sys; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", timeout=PATIENCE_S
+    )
     assert run.returncode == 0, run.stderr
     assert not {"langgraph", "agents", "fastapi", "uvicorn"} & set(run.stdout.split())

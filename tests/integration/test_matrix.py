@@ -12,6 +12,7 @@ import mcp_servers
 import pytest
 from fake_upstream import Answer, FakeUpstream
 from frameworks import BUILDERS, scripted
+from patience import PATIENCE_S
 from run_agent import events_of, outline
 
 from agentrun.events import RunFinished, Usage
@@ -125,6 +126,8 @@ def test_without_the_framework_the_import_says_what_to_install(framework: str):
     script = f"import sys; sys.modules[{package!r}] = None; import agentrun.integration.{framework}"
     if framework == "langchain":
         script = script.replace("'langchain'", "'langchain_core'")
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", timeout=60)
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", timeout=PATIENCE_S
+    )
     assert "is not installed" in run.stderr
     assert f"agentrun[{framework.replace('_', '-')}]" in run.stderr

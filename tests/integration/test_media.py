@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fake_upstream import FakeUpstream
 from frameworks import BUILDERS, scripted
+from patience import PATIENCE_S
 
 from agentrun.errors import RequestError
 from agentrun.integration.media import media_of
@@ -41,7 +42,7 @@ def ask(project: Path, upstream: FakeUpstream) -> Any:
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=30) as client,
+            httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=PATIENCE_S) as client,
         ):
             answer = await client.post(path, json=body)
         contents = [message["content"] for sent in upstream.asked for message in sent["messages"]]

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 
 from agentrun import Config
 from agentrun.sandbox import TemplateType
@@ -34,7 +35,7 @@ async def asked(invoke_agent: Any, *, stream: bool) -> str:
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client,
     ):
-        answer = await client.post("/openai/v1/chat/completions", json=body, timeout=30)
+        answer = await client.post("/openai/v1/chat/completions", json=body, timeout=PATIENCE_S)
     assert answer.status_code == 200, answer.text
     return answer.text
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fake_upstream import Answer, FakeUpstream, failed, said
 from frameworks import BUILDERS
+from patience import PATIENCE_S
 
 from agentrun.errors import SandboxUnavailable
 from agentrun.sandbox import SyncSandbox
@@ -54,7 +55,7 @@ async def ask(agent: Any) -> str:
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=30) as http,
+        httpx.AsyncClient(transport=transport, base_url="http://agent", timeout=PATIENCE_S) as http,
     ):
         body = {"messages": [{"role": "user", "content": "Draw a dot."}]}
         answer = await http.post("/openai/v1/chat/completions", json=body)

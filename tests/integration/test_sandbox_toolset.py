@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from frameworks import BUILDERS
+from patience import PATIENCE_S
 
 from agentrun.errors import ConfigError, SandboxUnavailable
 from agentrun.integration.sandboxes import sandbox_tools
@@ -24,7 +25,6 @@ from agentrun.tools import Toolset
 from agentrun.tools.calling import called_as
 
 pytestmark = pytest.mark.usefixtures("project")
-PATIENCE_S = 30
 
 
 @pytest.fixture(scope="module", autouse=True)

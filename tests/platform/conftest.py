@@ -13,8 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-_START_S = 20
+from patience import PATIENCE_S
 
 
 class Program:
@@ -41,7 +40,7 @@ class Program:
             self._new.put(line)
         self._new.put(None)
 
-    def line_with(self, text: str, timeout_s: float = _START_S) -> str:
+    def line_with(self, text: str, timeout_s: float = PATIENCE_S) -> str:
         """The next line that holds `text`; waits for it."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -60,7 +59,7 @@ class Program:
     def end(self, timeout_s: float = 15) -> int:
         """Wait until it has ended: its exit code."""
         code = self.process.wait(timeout_s)
-        while (line := self._new.get(timeout=5)) is not None:
+        while (line := self._new.get(timeout=PATIENCE_S)) is not None:
             self.lines.append(line)
         return code
 
@@ -68,7 +67,7 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self._reader.join(10)
+        self._reader.join(PATIENCE_S)
         self.process.stdout.close()
 
     @property
@@ -96,7 +95,7 @@ def stream() -> Iterator[Callable[..., httpx.Response]]:
     clients: list[httpx.Client] = []
 
     def begin(url: str, question: str = "go") -> httpx.Response:
-        client = httpx.Client(timeout=20)
+        client = httpx.Client(timeout=PATIENCE_S)
         clients.append(client)
         body = {"messages": [{"role": "user", "content": question}], "stream": True}
         return client.send(client.build_request("POST", f"{url}/v1/chat/completions", json=body), stream=True)

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from patience import PATIENCE_S
 
 from agentrun.client import Access, Client
 from agentrun.platform.builds import pack
 from agentrun.platform.home import Home, home
 from agentrun.resources import Definition, Deployed, Deployment, Scale
-
-PATIENCE_S = 30
 
 # the container contract is all that a program has to know: PORT, and HTTP on it
 APP = """

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from data_plane import WITHIN_S, until
+from data_plane import until
 from fake_driver import FakeDriver
 from msgspec import structs
+from patience import PATIENCE_S
 
 from agentrun.platform.driver_contract import CHECKS
 from agentrun.platform.drivers.driver import Launch
@@ -103,8 +104,8 @@ def ended() -> asyncio.Queue:
 
 
 async def answers(handle) -> bool:
-    async with httpx.AsyncClient(timeout=WITHIN_S) as client:
-        for _ in range(WITHIN_S * 100):
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
+        for _ in range(PATIENCE_S * 100):
             with suppress(httpx.ConnectError):
                 return (await client.get(f"http://{handle.host}:{handle.port}/")).status_code == 200
             await asyncio.sleep(0.01)
@@ -125,7 +126,7 @@ def _said_by(tmp_path, instance) -> list[str]:
 
 
 async def next_of(ended):
-    return await asyncio.wait_for(ended.get(), WITHIN_S)
+    return await asyncio.wait_for(ended.get(), PATIENCE_S)
 
 
 # The contract

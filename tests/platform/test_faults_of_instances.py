@@ -10,8 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from data_plane import WITHIN_S, Platform, table, until
+from data_plane import Platform, table, until
 from msgspec import structs
+from patience import PATIENCE_S
 
 from agentrun.errors import NotReady
 from agentrun.platform.drivers.driver import Launch
@@ -123,11 +124,11 @@ async def test_updates_and_rollbacks_drop_nothing(platform, tmp_path):
     opened = asyncio.Semaphore(0)
     streams = [asyncio.create_task(a_stream(platform, opened)) for _ in range(STREAMS)]
     for _ in streams:
-        await asyncio.wait_for(opened.acquire(), WITHIN_S)
+        await asyncio.wait_for(opened.acquire(), PATIENCE_S)
     visitors = Visitors(platform, 8)
 
     await platform.instances.want([old, new])
-    await platform.instances.wait_ready("a@2", WITHIN_S)
+    await platform.instances.wait_ready("a@2", PATIENCE_S)
     for shares in ({"v1": 0.5, "v2": 0.5}, {"v1": 0.0, "v2": 1.0}):
         platform.routes.replace(table(**shares))
         await until(lambda: visitors.answers[200, "a@2"] > 0)
@@ -140,7 +141,7 @@ async def test_updates_and_rollbacks_drop_nothing(platform, tmp_path):
 
     await visitors.leave()
     await platform.get("/go")
-    said = await asyncio.wait_for(asyncio.gather(*streams), WITHIN_S)
+    said = await asyncio.wait_for(asyncio.gather(*streams), PATIENCE_S)
     assert set(said) == {b"data: a@1\n\ndata: end\n\n"}
     assert set(visitors.answers) == {(200, "a@1"), (200, "a@2")}
 
@@ -151,7 +152,7 @@ async def test_a_killed_instance_breaks_its_own_requests_only_and_is_replaced(pl
     opened = asyncio.Semaphore(0)
     streams = [asyncio.create_task(a_stream(platform, opened)) for _ in range(4)]
     for _ in streams:
-        await asyncio.wait_for(opened.acquire(), WITHIN_S)
+        await asyncio.wait_for(opened.acquire(), PATIENCE_S)
     victim, other = platform.instances.list()
     os.kill(victim.pid, signal.SIGKILL)
     await until(lambda: sum(stream.done() for stream in streams) == 2)
@@ -170,7 +171,7 @@ async def test_from_zero_to_many_and_back_to_zero(platform, tmp_path):
         opened = asyncio.Semaphore(0)
         streams = [asyncio.create_task(a_stream(platform, opened)) for _ in range(3)]
         for _ in streams:
-            await asyncio.wait_for(opened.acquire(), WITHIN_S)
+            await asyncio.wait_for(opened.acquire(), PATIENCE_S)
         assert len(platform.instances.list()) == 3
         for stream in streams:
             stream.cancel()
@@ -193,7 +194,7 @@ async def test_what_it_said_last_tells_why_it_does_not_start(platform, tmp_path)
     (tmp_path / "code" / "main.py").write_text("raise RuntimeError('no database here')")
     await platform.open(version(tmp_path, 1))
     with pytest.raises(NotReady) as caught:
-        await platform.instances.wait_ready("a@1", WITHIN_S)
+        await platform.instances.wait_ready("a@1", PATIENCE_S)
     assert "Readiness probe failed: exited with 1" in caught.value.message
     assert "no database here" in caught.value.hint
 

@@ -113,7 +113,6 @@ def is_whole(said: str) -> bool:
     return bool(pieces) and pieces == [f"one-{number}" for number in range(len(pieces))] and last == "end"
 
 
-@pytest.mark.timeout(180)
 def test_changes_under_load_lose_no_request_and_cut_no_stream(daemon: Daemon, tmp_path: Path):
     deploy(daemon, tmp_path / "code", "one")
     publish = daemon.client.publish_endpoint

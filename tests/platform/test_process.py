@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 
 COUNTING = """
 import asyncio
@@ -101,7 +102,7 @@ def test_a_second_signal_ends_it_at_once(program, stream):
     app.process.send_signal(signal.SIGTERM)
     app.line_with("Shutting down")
     app.process.send_signal(signal.SIGTERM)
-    assert app.end(5) == 128 + signal.SIGTERM
+    assert app.end(PATIENCE_S) == 128 + signal.SIGTERM
 
 
 def test_ctrl_c_ends_it_without_a_traceback(program):
@@ -148,10 +149,10 @@ def test_an_inherited_socket_is_served(program, tmp_path):
         )
         try:
             port = listener.getsockname()[1]
-            assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=20).status_code == 200
+            assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=PATIENCE_S).status_code == 200
         finally:
             process.terminate()
-            assert process.wait(15) == 0
+            assert process.wait(PATIENCE_S) == 0
 
 
 def test_a_taken_port_is_one_line_and_exit_2(program):
@@ -204,7 +205,7 @@ def test_workers_share_the_port_and_a_dead_one_is_replaced(program):
 
     def ask() -> int:
         body = {"messages": [{"role": "user", "content": "1"}]}
-        answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=20)
+        answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=PATIENCE_S)
         return int(answer.json()["choices"][0]["message"]["content"].split()[0].removeprefix("pid="))
 
     victim = ask()
@@ -231,7 +232,7 @@ if os.environ.get("AGENTRUN_IS_WORKER"):
     app = program(dies_once + COUNTING, AGENTRUN_WORKERS="2")
     app.line_with("starting another")
     app.process.send_signal(signal.SIGTERM)
-    assert app.end(10) == 0
+    assert app.end(PATIENCE_S) == 0
 
 
 def test_workers_end_with_the_process_that_started_them(program):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun import config
 from agentrun.config import Settings, load
@@ -272,7 +273,7 @@ def test_the_documented_table_is_up_to_date():
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert run.returncode == 0, run.stderr
 

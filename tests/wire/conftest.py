@@ -14,6 +14,7 @@ from typing import Any
 import node_programs
 import pytest
 import uvicorn
+from patience import PATIENCE_S
 
 from agentrun.server import AgentRequest, AgentRunServer
 from agentrun.server.http_protocol import StrictHttp
@@ -63,7 +64,7 @@ class _Server(uvicorn.Server):
             connection.shutdown()
         await self.lifespan.shutdown()
         if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=5)
+            await asyncio.wait(self.server_state.tasks, timeout=PATIENCE_S)
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def _serving() -> Iterator[Callable[[Any], str]]:
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         servers.append((server, thread))
-        assert server.up.wait(10)
+        assert server.up.wait(PATIENCE_S)
         port = server.servers[0].sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}"
 
@@ -116,7 +117,7 @@ def _serving() -> Iterator[Callable[[Any], str]]:
     for server, _ in servers:
         server.stop()
     for _, thread in servers:
-        thread.join(10)
+        thread.join(PATIENCE_S)
 
 
 def _saying(values: list[Any]) -> Callable[[AgentRequest], AsyncIterator[Any]]:

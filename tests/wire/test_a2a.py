@@ -29,6 +29,7 @@ from a2a.utils.errors import (
     TaskNotFoundError,
     UnsupportedOperationError,
 )
+from patience import PATIENCE_S
 from wire.clients import seen_by, shows
 from wire.requirements import requirement
 
@@ -86,7 +87,7 @@ def url(serve_module, agent) -> str:
 
 @pytest.fixture
 async def http():
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
         yield client
 
 

@@ -20,6 +20,7 @@ from a2a.types.a2a_pb2 import (
     TaskPushNotificationConfig,
 )
 from a2a.utils.errors import InvalidParamsError, TaskNotFoundError
+from patience import PATIENCE_S
 from wire.clients import seen_by
 from wire.requirements import requirement
 from wire.test_a2a import BINDINGS, all_of, asked, connect, rpc
@@ -61,7 +62,7 @@ class Receiver:
 
         def wait() -> bool:
             with self._more:
-                return self._more.wait_for(lambda: len(self.heard) >= count, 30)
+                return self._more.wait_for(lambda: len(self.heard) >= count, PATIENCE_S)
 
         assert await asyncio.to_thread(wait), self.heard
         return self.heard
@@ -104,7 +105,7 @@ def agent() -> Agent:
 
 @pytest.fixture
 async def http():
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
         yield client
 
 

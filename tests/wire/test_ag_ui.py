@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from ag_ui.core import Event, RunAgentInput, UserMessage
+from patience import PATIENCE_S
 from pydantic import TypeAdapter
 from wire.clients import seen_by, shows
 from wire.requirements import requirement
@@ -168,7 +169,7 @@ def test_a_request_that_starts_no_run_is_an_http_error(seen):
 @requirement("ag_ui:abort")
 def test_a_client_that_stops_ends_the_run(seen, agent):
     assert "TEXT_MESSAGE_CONTENT" in seen["stopped"]["kinds"]
-    assert agent.closed.wait(30)
+    assert agent.closed.wait(PATIENCE_S)
 
 
 def ask(url: str, text: str, **headers: str) -> list[dict[str, Any]]:

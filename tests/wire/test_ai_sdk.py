@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun import events
 from agentrun.errors import RequestError
@@ -178,4 +179,4 @@ def test_fact_22_and_23_a_failure_mid_stream_is_an_error_part(seen):
 
 def test_fact_30_an_abort_closes_the_agent(seen, agent):
     assert seen["abort"] == "abort"
-    assert agent.closed.wait(2)
+    assert agent.closed.wait(PATIENCE_S)

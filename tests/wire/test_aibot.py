@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 from wire.clients import seen_by, shows
 from wire.requirements import requirement
 from wire.test_resume import Gated
@@ -66,7 +67,7 @@ def own_url(serve: Callable[..., str]) -> str:
 
 def bot(url: str, user: str | None = "alice", bot_id: str = BOT) -> httpx.Client:
     headers = {"x-user-id": user} if user is not None else {}
-    return httpx.Client(base_url=f"{url}/v1/aibot/bots/{bot_id}", headers=headers, timeout=30)
+    return httpx.Client(base_url=f"{url}/v1/aibot/bots/{bot_id}", headers=headers, timeout=PATIENCE_S)
 
 
 def frames(answer: httpx.Response) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 from wire.clients import shows
 
 from agentrun.server import AgentRequest
@@ -125,14 +126,14 @@ def test_owners_do_not_see_read_or_stop_each_others_runs(serve):
     def agent(request: AgentRequest):
         yield "mine"
         begun.set()
-        release.wait(10)
+        release.wait(PATIENCE_S)
 
     url = serve(agent, api_keys=["ann", "bob"])
     ann, bob = ({"authorization": f"Bearer {key}"} for key in ("ann", "bob"))
     stream = {**ASK, "stream": True}
     with httpx.stream("POST", url + CHAT, json=stream, headers=ann) as answer:
         run_id = answer.headers["x-run-id"]
-        assert begun.wait(5)
+        assert begun.wait(PATIENCE_S)
         completion = f"{CHAT}/chatcmpl-{run_id.removeprefix('run_')}"
         for strange in (
             httpx.get(f"{url}/runs/{run_id}", headers=bob),

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun import events
 from agentrun.server import AgentRequest, http_protocol
@@ -248,7 +249,7 @@ def test_fact_23_a_failed_stream_ends_with_the_error_and_closes(serve, curl, fol
 
     def agent(request: AgentRequest):
         yield "half"
-        release.wait(10)
+        release.wait(PATIENCE_S)
         raise ValueError("secret text")
 
     lines = []
@@ -272,7 +273,7 @@ def test_fact_24_silence_is_filled_with_comments(serve, follow):
 
     def agent(request: AgentRequest):
         yield "a"
-        release.wait(10)
+        release.wait(PATIENCE_S)
         yield "b"
 
     lines = []
@@ -291,7 +292,7 @@ def test_fact_25_a_long_silence_gets_a_real_chunk_that_says_nothing(serve, follo
 
     def agent(request: AgentRequest):
         yield "a"
-        release.wait(10)
+        release.wait(PATIENCE_S)
         yield "b"
 
     said, silent = [], False
@@ -337,7 +338,7 @@ def test_fact_30_a_client_that_is_killed_closes_the_agent(serve, curl_path):
         process.stdout.readline()
         process.kill()
         process.communicate()
-    assert closed.wait(2)
+    assert closed.wait(PATIENCE_S)
 
 
 # --- no manners
@@ -457,7 +458,7 @@ def test_a_half_closed_connection_ends_its_run_and_no_other(serve, curl):
         raw.until(rb'"content":"x')
         raw.socket.shutdown(socket.SHUT_WR)
         raw.rest()
-    assert closed.wait(2)
+    assert closed.wait(PATIENCE_S)
     assert curl(url + CHAT, body=ASK).status == 200
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 from websockets.asyncio.client import connect
 from wire.clients import seen_by, shows
 
@@ -50,7 +51,7 @@ def url(serve_module: Callable[..., str]) -> str:
 
 
 async def _post(url: str, path: str, who: Caller, body: Any) -> str:
-    async with httpx.AsyncClient(base_url=url, headers=who.headers, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=url, headers=who.headers, timeout=PATIENCE_S) as client:
         answer = await client.post(path, json=body)
     assert answer.status_code == 200, answer.text
     return answer.text
@@ -110,12 +111,12 @@ async def test_a_session_is_of_one_key_one_user_and_one_bot(url: str, wire: str,
 @pytest.mark.parametrize("other", OTHERS)
 @shows("chat", "access")
 async def test_the_runs_of_another_key_are_not_there(url: str, other: str):
-    async with httpx.AsyncClient(base_url=url, headers=ALICE.headers, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=url, headers=ALICE.headers, timeout=PATIENCE_S) as client:
         body = {"model": SHOP, "messages": [{"role": "user", "content": "my secret"}], "session_id": "same"}
         run_id = (await client.post("/v1/chat/completions", json=body)).headers["x-run-id"]
         assert "my secret" in (await client.get(f"/runs/{run_id}")).text
     seen = OTHERS[other].key == ALICE.key  # runs are of a key, whoever its users are
-    async with httpx.AsyncClient(base_url=url, headers=OTHERS[other].headers, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=url, headers=OTHERS[other].headers, timeout=PATIENCE_S) as client:
         assert (run_id in (await client.get("/runs")).text) is seen
         for path in (
             f"/runs/{run_id}",

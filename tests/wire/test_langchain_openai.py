@@ -12,6 +12,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
+from patience import PATIENCE_S
 
 from agentrun import events
 from agentrun.server import AgentRequest
@@ -160,7 +161,7 @@ def test_fact_23_a_failure_mid_stream_is_raised(serve):
 
     def agent(request: AgentRequest):
         yield "half"
-        release.wait(10)
+        release.wait(PATIENCE_S)
         yield events.RunFailed("broken", "It broke.")
 
     with pytest.raises(openai.APIError, match="It broke"):
@@ -212,7 +213,7 @@ async def test_fact_30_a_cancelled_stream_closes_the_agent(serve):
                 first.set()
 
     reading = asyncio.create_task(read())
-    await asyncio.wait_for(first.wait(), 10)
+    await asyncio.wait_for(first.wait(), PATIENCE_S)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading

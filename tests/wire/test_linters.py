@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 from wire.clients import seen_by, shows
 from wire.test_ag_ui import Agent, ask
 
@@ -19,7 +20,7 @@ def tool(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} needs Python 3.11")
     command = [sys.executable, "-m", f"{module}.cli", *arguments]
-    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")

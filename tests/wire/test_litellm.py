@@ -9,6 +9,7 @@ import warnings
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun import events
 from agentrun.server import AgentRequest
@@ -141,7 +142,7 @@ def test_fact_23_a_failure_mid_stream_is_raised(serve, ask, litellm):
 
     def agent(request: AgentRequest):
         yield "half"
-        release.wait(10)
+        release.wait(PATIENCE_S)
         yield events.RunFailed("broken", "It broke.")
 
     got = ""

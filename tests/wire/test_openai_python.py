@@ -11,6 +11,7 @@ import httpx
 import openai
 import pydantic
 import pytest
+from patience import PATIENCE_S
 
 from agentrun import events
 from agentrun.config import load
@@ -293,7 +294,7 @@ def test_fact_07_a_retry_after_a_timeout_joins_the_run(serve, stream):
 
     def agent(request: AgentRequest):
         runs.append(1)
-        release.wait(10)
+        release.wait(PATIENCE_S)
         return "once"
 
     counted = Counted(serve(agent), lambda number: number == 3 and release.set(), timeout=httpx_timeout(0.3))
@@ -323,7 +324,7 @@ def test_fact_07_a_retry_that_comes_too_late_starts_anew_and_gets_no_cut_answer(
     zero = {"x-stainless-retry-count": "0"}
     with pytest.raises(openai.APITimeoutError):
         client(url, timeout=httpx_timeout(0.1)).chat.completions.create(**ASK, extra_headers=zero)
-    assert stopped.wait(5)
+    assert stopped.wait(PATIENCE_S)
     one = {"x-stainless-retry-count": "1"}
     answer = client(url).chat.completions.create(**ASK, extra_headers=one)
     assert answer.choices[0].message.content == "whole"
@@ -349,7 +350,7 @@ def test_fact_07_requests_at_the_same_time_with_one_key_share_a_run(serve):
 
     def agent(request: AgentRequest):
         runs.append(1)
-        release.wait(10)
+        release.wait(PATIENCE_S)
         return "once"
 
     url = serve(agent, max_runs=1)
@@ -385,13 +386,13 @@ def test_fact_08_a_full_server_says_when_to_come_back_and_is_obeyed(serve):
 
     def agent(request: AgentRequest):
         begun.set()
-        release.wait(10)
+        release.wait(PATIENCE_S)
         return "done"
 
     url = serve(agent, max_runs=1, max_queued=0)
     holder = threading.Thread(target=lambda: client(url).chat.completions.create(**ASK))
     holder.start()
-    assert begun.wait(5)
+    assert begun.wait(PATIENCE_S)
     with pytest.raises(openai.RateLimitError) as caught:
         client(url).chat.completions.create(**ASK)
     assert caught.value.response.headers["retry-after"] == "1"
@@ -400,7 +401,7 @@ def test_fact_08_a_full_server_says_when_to_come_back_and_is_obeyed(serve):
     def before(number: int) -> None:
         if number == 2:
             release.set()
-            holder.join(10)
+            holder.join(PATIENCE_S)
 
     counted = Counted(url, before)
     began = time.monotonic()
@@ -829,7 +830,7 @@ def test_fact_24_heartbeats_disturb_nobody(serve):
 
     def agent(request: AgentRequest):
         yield "a"
-        release.wait(10)
+        release.wait(PATIENCE_S)
         yield "b"
 
     stream = client(serve(agent, heartbeat_s=0.05)).chat.completions.create(**ASK, stream=True)
@@ -961,7 +962,7 @@ def test_fact_30_a_disconnect_closes_the_agent_within_a_second(serve, asynchrono
     stream = client(serve(agent)).chat.completions.create(**ASK, stream=True)
     next(iter(stream))
     stream.close()
-    assert closed.wait(1)
+    assert closed.wait(PATIENCE_S)
 
 
 async def test_fact_30_a_cancelled_task_closes_the_agent(serve):
@@ -987,7 +988,7 @@ def test_fact_30_a_client_that_gives_up_waiting_for_a_whole_answer_closes_the_ag
     agent, closed = endless(True)
     with pytest.raises(openai.APITimeoutError):
         client(serve(agent), timeout=httpx_timeout(0.1)).chat.completions.create(**ASK)
-    assert closed.wait(2)
+    assert closed.wait(PATIENCE_S)
 
 
 # --- beside the facts

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from patience import PATIENCE_S
 from pydantic import BaseModel
 from wire.clients import shows
 from wire.requirements import requirement
@@ -324,7 +325,7 @@ def test_fact_37_an_answer_is_cancelled_by_its_id(client, agent):
     while not client.responses.retrieve(answer.id).output:
         pass
     assert client.responses.cancel(answer.id).status == "cancelled"
-    assert agent.closed.wait(30)
+    assert agent.closed.wait(PATIENCE_S)
     assert client.responses.retrieve(answer.id).status == "cancelled"
     assert client.responses.cancel(answer.id).status == "cancelled"
 

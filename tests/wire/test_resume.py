@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from patience import PATIENCE_S
 from wire.clients import shows
 
 from agentrun import events
@@ -103,7 +104,7 @@ def test_a_stream_goes_on_after_any_of_its_frames(serve):
 
     def agent(request: AgentRequest) -> Iterator[Any]:
         yield from SAID
-        read_all.wait(10)  # once a run is over its deltas are merged
+        read_all.wait(PATIENCE_S)  # once a run is over its deltas are merged
 
     url = serve(agent)
     body = {**STREAM, "tools": [TOOL]}
@@ -231,7 +232,7 @@ def test_the_events_of_a_run_can_be_followed_from_any_index(serve):
     url = serve(agent, on_disconnect="continue")
     with httpx.stream("POST", url + CHAT, json=STREAM) as answer:
         run_id = answer.headers["x-run-id"]
-        assert agent.begun.wait(5)
+        assert agent.begun.wait(PATIENCE_S)
         with httpx.stream("GET", f"{url}/runs/{run_id}/events") as following:
             assert following.headers["content-type"].startswith("text/event-stream")
             seen = []
@@ -260,12 +261,12 @@ def test_fact_30_a_run_can_be_stopped_by_its_id(serve, path, stream):
         target=lambda: answers.append(httpx.post(url + CHAT, json={**STREAM, "stream": stream}))
     )
     asking.start()
-    assert agent.begun.wait(5)
+    assert agent.begun.wait(PATIENCE_S)
     (run,) = httpx.get(f"{url}/runs").json()["data"]
     stopped = httpx.post(f"{url}/runs/{run['id']}{path}")
     assert stopped.status_code == 202
-    assert agent.ended.wait(1)
-    asking.join(10)
+    assert agent.ended.wait(PATIENCE_S)
+    asking.join(PATIENCE_S)
     (answer,) = answers
     if stream:
         frames = [data for _, data in read(answer.text.splitlines())]
@@ -293,13 +294,13 @@ def test_fact_30_the_policy_is_the_servers_unless_the_request_has_its_own(serve,
     headers = {"x-on-disconnect": asked} if asked else {}
     with httpx.stream("POST", url + CHAT, json=STREAM, headers=headers) as answer:
         run_id = answer.headers["x-run-id"]
-        assert agent.begun.wait(5)
+        assert agent.begun.wait(PATIENCE_S)
     if survives:
         with httpx.stream("GET", f"{url}/runs/{run_id}/events") as following:
             agent.go_on.set()
             following.read()
     else:
-        assert agent.ended.wait(1)
+        assert agent.ended.wait(PATIENCE_S)
         httpx.get(f"{url}/runs/{run_id}/events")  # comes to its end with the run
     run = httpx.get(f"{url}/runs/{run_id}").json()
     assert (run["status"], run["text"]) == (("completed", "one two") if survives else ("cancelled", "one "))
@@ -315,7 +316,7 @@ def test_fact_30_a_second_reader_keeps_a_run_going(serve):
     url = serve(agent)
     key = {"idempotency-key": "k"}
     with httpx.stream("POST", url + CHAT, json=STREAM, headers=key) as second:
-        assert agent.begun.wait(5)
+        assert agent.begun.wait(PATIENCE_S)
         with httpx.stream("POST", url + CHAT, json=STREAM, headers=key) as first:
             assert first.headers["x-run-id"] == second.headers["x-run-id"]
         agent.go_on.set()

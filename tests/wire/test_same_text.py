@@ -13,6 +13,7 @@ import pytest
 import websockets
 from a2a.types.a2a_pb2 import Message, Part, Role, SendMessageRequest
 from ag_ui.core import RunAgentInput, UserMessage
+from patience import PATIENCE_S
 from wire.clients import seen_by, shows
 
 from agentrun import events
@@ -71,7 +72,7 @@ async def test_ag_ui(url: str):
 @seen_by("a2a-python")
 @shows("a2a", "same")
 async def test_a2a(url: str):
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
         card = await a2a.A2ACardResolver(http, url).get_agent_card()
         client = a2a.ClientFactory(a2a.ClientConfig(httpx_client=http)).create(card)
         asked = SendMessageRequest(
@@ -118,7 +119,7 @@ async def test_websocket(url: str):
 async def streamed(url: str, body: str) -> list[dict[str, str]]:
     """The frames of an event stream."""
     headers = {"content-type": "application/json", "accept": "text/event-stream"}
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
         answer = await client.post(url, content=body, headers=headers)
     lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
     return [json.loads(line) for line in lines]

@@ -10,6 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from patience import PATIENCE_S
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -58,7 +59,6 @@ async def agent(request: AgentRequest):
     yield request.text
 
 
-@pytest.mark.timeout(180)  # of all operations, one after the other
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
 @shows("chat", "document")
 @shows("responses", "document")
@@ -87,7 +87,7 @@ def test_every_operation_answers_as_the_document_says(serve, mode):
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def check(case):
-            case.call_and_validate(checks=CHECKS, timeout=5)
+            case.call_and_validate(checks=CHECKS, timeout=PATIENCE_S)
 
         try:
             check()

@@ -14,6 +14,7 @@ from a2a.client.errors import AgentCardResolutionError
 from a2a.types.a2a_pb2 import ListTasksRequest
 from mcp import Client as McpClient
 from mcp import MCPError
+from patience import PATIENCE_S
 from wire.clients import seen_by, shows
 from wire.test_a2a import all_of, asked, text_of
 from wire.test_agents import AGENTS
@@ -34,7 +35,7 @@ def url(serve_module: Callable[..., str]) -> str:
 
 @shows("a2a", "discovery", "sessions")
 async def test_each_agent_has_a_card_and_answers_there(url: str):
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
         found: dict[str, Any] = {}
         for base in (url, f"{url}/a2a/{SHOP}", f"{url}/a2a/{LAWYER}"):
             card = await A2ACardResolver(http, base).get_agent_card()
@@ -101,7 +102,7 @@ async def test_the_agent_of_a_path_is_told_which_it_is(serve: Callable[..., str]
     url = serve(agent, bot_id="ibot-one-v1")
     body = {"message": {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "hi"}]}}
     call = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": body}
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
         for path in ("/a2a", "/a2a/ibot-one-v1"):
             assert "result" in (await http.post(url + path, json=call)).json()
         missing = (await http.post(f"{url}/a2a/ibot-two-v1", json=call)).json()

@@ -9,6 +9,7 @@ import threading
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.errors import Conflict
 from agentrun.server import AgentRequest, http_protocol
@@ -16,7 +17,6 @@ from agentrun.server import AgentRequest, http_protocol
 from .test_curl import CHAT, Answer, Raw, http
 
 STREAM = {"stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-PATIENCE_S = 20
 
 
 class PassThrough:

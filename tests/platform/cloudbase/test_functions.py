@@ -18,7 +18,7 @@ from .rows import row
 PROJECT = Path(__file__).with_name("functions")
 MEGABYTE = 1024 * 1024
 # the first of them waits until npm has installed the framework
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")

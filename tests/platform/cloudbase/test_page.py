@@ -22,7 +22,6 @@ BLOCKS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.timeout(120)
 def test_every_call_of_the_page_is_answered(tmp_path: Path):
     calls = [block for block in BLOCKS if "name" in block]
     with opened(tmp_path) as desk:

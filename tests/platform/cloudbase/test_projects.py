@@ -28,7 +28,6 @@ def is_free(port: int) -> bool:
 
 
 @row("A32")
-@pytest.mark.timeout(180)  # what one of them requires is installed
 @pytest.mark.parametrize("template", ["helloworld", "node", "python"])
 def test_a_template_is_a_project_that_runs_and_deploys_as_it_is(desk: Desk, template: str):
     name = f"from-{template}"

@@ -78,7 +78,6 @@ def test_a_wrong_argument_is_a_result_that_says_which_and_what_to_do(
 
 
 @row("A29")
-@pytest.mark.timeout(120)
 def test_list_pages_and_filters(desk: Desk):
     folder = desk.project("many", python())
     for number in range(12):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import uvicorn
+from patience import PATIENCE_S
 
 from agentrun.cli.app import run
 from agentrun.server import AgentRunServer
@@ -52,11 +53,11 @@ def serve() -> Iterator[Callable[..., str]]:
         server = _Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
-        assert server.ready.wait(10)
+        assert server.ready.wait(PATIENCE_S)
         running.append((server, thread))
         return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
     yield start
     for server, thread in running:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE_S)

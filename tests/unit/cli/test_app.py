@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 import agentrun as package
 from agentrun.cli.app import COMMANDS
@@ -95,7 +96,7 @@ def test_a_reader_that_left_is_no_traceback():
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(20) in (0, 1)
+        assert process.wait(PATIENCE_S) in (0, 1)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -103,6 +104,6 @@ def test_each_shell_gets_its_completion(shell: str):
     command = [str(Path(sys.executable).parent / "agentrun")]
     variable = {"_AGENTRUN_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": "agentrun in"}
     variable |= {"COMP_WORDS": "agentrun in", "COMP_CWORD": "1", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    told = subprocess.run(command, capture_output=True, encoding="utf-8", env=variable, timeout=20)
+    told = subprocess.run(command, capture_output=True, encoding="utf-8", env=variable, timeout=PATIENCE_S)
     assert "init" in told.stdout
     assert "invoke" in told.stdout

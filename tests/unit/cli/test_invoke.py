@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from fake_upstream import FakeUpstream
 from openai import OpenAI
+from patience import PATIENCE_S
 
 from agentrun.cli.ask import chat_url
 from agentrun.events import Usage, reasoning, tool_call, tool_result
@@ -164,7 +165,7 @@ def test_an_answer_cannot_drive_the_terminal(serve: Serve):
     url = serve(lambda request: "\x1b]0;owned\x07\x1b[2Jplain")
     ours, theirs = pty.openpty()
     command = [str(Path(sys.executable).parent / "agentrun"), "invoke", "--url", url, "hi"]
-    subprocess.run(command, stdout=theirs, stderr=subprocess.DEVNULL, timeout=20, check=True)
+    subprocess.run(command, stdout=theirs, stderr=subprocess.DEVNULL, timeout=PATIENCE_S, check=True)
     os.close(theirs)
     shown = os.read(ours, 1000)
     os.close(ours)
@@ -186,7 +187,7 @@ def test_ctrl_c_stops_the_agent_too(agentrun: Agentrun, serve: Serve):
     exit_code, _, err = agentrun("invoke", "--url", serve(endless, on_disconnect="continue"), "hi")
     assert exit_code == 130
     assert "Traceback" not in err
-    assert stopped.wait(5)
+    assert stopped.wait(PATIENCE_S)
 
 
 def test_it_and_the_openai_client_are_told_the_same(agentrun: Agentrun, serve: Serve):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from openai import BadRequestError, NotFoundError
+from patience import PATIENCE_S
 
 from agentrun.models import resolve
 from agentrun.models.builtin import arithmetic
@@ -111,7 +112,7 @@ def test_the_questions_of_the_guide_become_code():
 def test_the_programs_it_writes_give_the_answer():
     [(_, arguments)] = called("compute the 20th fibonacci number 20", [CODE])
     run = subprocess.run(
-        [sys.executable, "-c", arguments["code"]], capture_output=True, text=True, timeout=20
+        [sys.executable, "-c", arguments["code"]], capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert run.stdout == "6765\n"
 

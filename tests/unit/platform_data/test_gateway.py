@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 from data_plane import Platform, until, wanted
+from patience import PATIENCE_S
 
 from agentrun.errors import ConfigError, Unauthorized
 from agentrun.platform.gateway.callers import Caller
@@ -291,7 +292,7 @@ async def test_draining_lets_what_is_under_way_end_and_takes_no_more(platform):
                 await another.get(f"{platform.client.base_url}/invocations/")
         platform.all[0].more.set()
         assert b"data: 2\n\n" in b"".join([piece async for piece in pieces])
-    await asyncio.wait_for(closing, 30)
+    await asyncio.wait_for(closing, PATIENCE_S)
 
 
 async def test_an_instance_that_takes_no_connection_keeps_nobody_from_leaving(platform, deaf):
@@ -301,7 +302,7 @@ async def test_an_instance_that_takes_no_connection_keeps_nobody_from_leaving(pl
     platform.pool.instances[0].port = deaf
     waiting = asyncio.create_task(platform.get())
     await until(lambda: platform.pool.instances[0].in_flight)
-    await asyncio.wait_for(platform.gateway.close(0), 30)
+    await asyncio.wait_for(platform.gateway.close(0), PATIENCE_S)
     with pytest.raises(httpx.HTTPError):
         await waiting
 

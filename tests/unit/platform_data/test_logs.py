@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 
 from agentrun.platform.logs import segments
 from agentrun.platform.logs.logs import Logs, Query
@@ -157,7 +158,7 @@ async def test_what_comes_is_followed(logs):
     coming = asyncio.ensure_future(anext(followed))
     await asyncio.sleep(0)
     logs.add(Record("req_new", "a", 1, instance="c-9"))
-    assert (await asyncio.wait_for(coming, 30)).instance == "c-9"
+    assert (await asyncio.wait_for(coming, PATIENCE_S)).instance == "c-9"
     await followed.aclose()
 
 

@@ -9,6 +9,7 @@ from enum import Enum
 
 import msgspec
 import pytest
+from patience import PATIENCE_S
 from unit.run import grammar
 
 from agentrun.agent import Agent
@@ -18,8 +19,6 @@ from agentrun.messages import AgentRequest, Message, Role
 from agentrun.run import Conversations, Run, Runs
 from agentrun.run.runs import Limits
 from agentrun.sessions import MemoryStore, Store
-
-SOON = 30
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def ask(text: str = "hi", session_id: str | None = "s", **fields: object) -> Age
 
 async def read(run: Run) -> list[AnyEvent]:
     run.readers += 1
-    await asyncio.wait_for(_end(run), SOON)
+    await asyncio.wait_for(_end(run), PATIENCE_S)
     run.leave()
     events = run.log.since(0)
     grammar.check(events)
@@ -391,7 +390,7 @@ async def test_a_waiting_execution_can_be_cancelled(new: Callable[..., Conversat
     first = await conversations.start(Agent(agent), ask("hi"))
     await read(first)
     first.cancel()
-    await asyncio.wait_for(over.wait(), SOON)
+    await asyncio.wait_for(over.wait(), PATIENCE_S)
     assert not first.parked
     assert await say(conversations, echo, ask("again")) == "hi | Who? | again"
 
@@ -410,7 +409,7 @@ async def test_what_nobody_answers_ends_and_says_so_once(new: Callable[..., Conv
     agent, async_over = (waits, over) if sync else watched()
     first = await conversations.start(Agent(agent), ask("hi"))
     await read(first)
-    await asyncio.wait_for(async_over.wait(), SOON)
+    await asyncio.wait_for(async_over.wait(), PATIENCE_S)
     with pytest.raises(Conflict) as caught:
         await conversations.start(Agent(echo), ask("Alice"))
     assert caught.value.code == "question_expired"
@@ -424,7 +423,7 @@ async def test_a_restart_is_told_of(new: Callable[..., Conversations]):
     first = await before.start(Agent(agent), ask("hi"))
     await read(first)
     await before.runs.close()
-    await asyncio.wait_for(over.wait(), SOON)
+    await asyncio.wait_for(over.wait(), PATIENCE_S)
     after = new(store=store)
     for named in ({}, {"resumes": first.id}, {"continues": first.id}):
         with pytest.raises(Conflict) as caught:
@@ -452,7 +451,7 @@ async def test_cancelling_the_run_that_goes_on_ends_the_execution(new: Callable[
     while len(second.log) < 3:
         await second.changed()
     second.cancel()
-    await asyncio.wait_for(over.wait(), SOON)
+    await asyncio.wait_for(over.wait(), PATIENCE_S)
     assert (await read(second))[-1] == RunFinished("cancelled")
 
 
@@ -504,5 +503,5 @@ async def test_a_run_that_is_stopped_as_it_asks_leaves_nobody_waiting(new: Calla
     while len(run.log) < 3:
         await run.changed()
     run.cancel()
-    await asyncio.wait_for(over.wait(), SOON)
+    await asyncio.wait_for(over.wait(), PATIENCE_S)
     assert (await read(run))[-1] == RunFinished("cancelled")

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 
 import pytest
+from patience import PATIENCE_S
 from unit.run import grammar
 
 from agentrun import events
@@ -25,8 +26,6 @@ from agentrun.run import execution as execution_module
 from agentrun.run import run as run_module
 from agentrun.run.execution import current_execution
 from agentrun.run.runs import Limits
-
-SOON = 5.0
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ async def read(run: Run, index: int = 0) -> list[AnyEvent]:
 
     run.readers += 1
     try:
-        return await asyncio.wait_for(follow(), SOON)
+        return await asyncio.wait_for(follow(), PATIENCE_S)
     finally:
         run.leave()
 
@@ -92,11 +91,11 @@ async def speaks(run: Run) -> None:
         while not any(isinstance(event, PartDelta) for event in run.log.since(0)):
             await run.changed()
 
-    await asyncio.wait_for(listen(), SOON)
+    await asyncio.wait_for(listen(), PATIENCE_S)
 
 
 async def happens(flag: threading.Event) -> bool:
-    return await asyncio.to_thread(flag.wait, SOON)
+    return await asyncio.to_thread(flag.wait, PATIENCE_S)
 
 
 def text_of(got: list[AnyEvent]) -> str:
@@ -349,7 +348,7 @@ async def test_a_run_that_is_to_continue_does(new_runs):
 
     def agent(request: AgentRequest):
         yield "a"
-        go.wait(SOON)
+        go.wait(PATIENCE_S)
         yield "b"
 
     run = await start(new_runs(), agent, on_disconnect="continue")
@@ -385,7 +384,7 @@ async def test_an_agent_that_ignores_its_cancel_keeps_no_reader_waiting(new_runs
     def sync(request: AgentRequest):
         yield "x"
         begun.set()
-        go.wait(SOON)
+        go.wait(PATIENCE_S)
         ended.set()
         yield "late"
 
@@ -441,7 +440,7 @@ async def test_a_run_cancelled_before_it_began_never_begins(new_runs):
     began, go = [], threading.Event()
 
     def first(request: AgentRequest):
-        go.wait(SOON)
+        go.wait(PATIENCE_S)
 
     def second(request: AgentRequest):
         began.append(1)
@@ -491,7 +490,7 @@ async def test_an_agent_that_says_nothing_in_time_is_ended(new_runs, kind):
         await asyncio.Event().wait()
 
     def plain(request: AgentRequest):
-        go.wait(SOON)
+        go.wait(PATIENCE_S)
 
     got = await answer(new_runs(first_event_timeout_s=0.05), agent if kind == "async" else plain)
     go.set()
@@ -512,7 +511,7 @@ async def test_silence_is_filled_with_signs_of_life(new_runs):
     go = threading.Event()
 
     def agent(request: AgentRequest):
-        go.wait(SOON)
+        go.wait(PATIENCE_S)
         yield "x"
 
     run = await start(new_runs(heartbeat_s=0.05), agent)
@@ -576,7 +575,7 @@ async def test_a_whole_answer_may_be_longer_than_a_reader_may_lag(new_runs, monk
         while not run.ended:
             await run.changed()
 
-    await asyncio.wait_for(wait(), SOON)
+    await asyncio.wait_for(wait(), PATIENCE_S)
     assert len(text_of(run.log.since(0))) == 3000
 
 
@@ -611,7 +610,7 @@ class Gate:
         with self._lock:
             self.now += 1
             self.most = max(self.most, self.now)
-        self.open.wait(SOON)
+        self.open.wait(PATIENCE_S)
         with self._lock:
             self.now -= 1
         return "done"
@@ -671,7 +670,7 @@ async def test_a_newcomer_takes_no_place_that_was_given_away(new_runs):
     await asyncio.sleep(0)
     first.cancel(RunFailed("x", "y"))  # gives the place to the one who waits, who has not woken up yet
     newcomer = asyncio.create_task(start(runs, gate.agent))
-    await asyncio.wait([waiting], timeout=SOON)
+    await asyncio.wait([waiting], timeout=PATIENCE_S)
     assert len(runs.active) == 1 and not newcomer.done()
     gate.open.set()
     await read(await waiting)
@@ -687,7 +686,7 @@ async def test_who_gives_up_waiting_leaves_the_place_to_the_next(new_runs):
     impatient.cancel()
     gate.open.set()
     await read(first)
-    assert text_of(await read(await asyncio.wait_for(patient, SOON))) == "done"
+    assert text_of(await read(await asyncio.wait_for(patient, PATIENCE_S))) == "done"
     with pytest.raises(asyncio.CancelledError):
         await impatient
     assert text_of(await answer(runs, fine)) == "fine"
@@ -703,7 +702,7 @@ async def test_who_still_waits_when_the_server_drains_is_told(new_runs):
     await read(first)
     for one in waiting:
         with pytest.raises(Unavailable):
-            await asyncio.wait_for(one, SOON)
+            await asyncio.wait_for(one, PATIENCE_S)
     with pytest.raises(Unavailable):
         await start(runs, fine)
 
@@ -734,7 +733,7 @@ async def test_finished_runs_are_forgotten_after_a_time(new_runs):
     run = await start(runs, fine)
     await read(run)
     assert runs.get(run.id) is run
-    end = time.monotonic() + SOON
+    end = time.monotonic() + PATIENCE_S
     while runs.get(run.id) is not None and time.monotonic() < end:  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(0.02)
     assert runs.get(run.id) is None
@@ -888,7 +887,7 @@ async def test_sync_agents_run_side_by_side(new_runs):
     together = threading.Barrier(20)
 
     def agent(request: AgentRequest):
-        together.wait(SOON)
+        together.wait(PATIENCE_S)
         return "met"
 
     runs = new_runs()

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from fake_upstream import FakeUpstream, said
+from patience import PATIENCE_S
 
 from agentrun.models import Model, resolve
 from agentrun.server import AgentRequest, AgentRunServer
@@ -34,7 +35,7 @@ async def run(agent: Any, *texts: str) -> list[dict[str, Any]]:
 
         async def one(text: str) -> dict[str, Any]:
             body = {"messages": [{"role": "user", "content": text}]}
-            answer = await client.post("/openai/v1/chat/completions", json=body, timeout=30)
+            answer = await client.post("/openai/v1/chat/completions", json=body, timeout=PATIENCE_S)
             return (await client.get(f"/runs/{answer.headers['x-run-id']}")).json()
 
         return await asyncio.gather(*map(one, texts))

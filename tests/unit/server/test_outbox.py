@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.protocols import Notice
 from agentrun.server.outbox import HttpOutbox
@@ -68,7 +69,7 @@ async def test_a_receiver_over_tls_is_known_by_its_name(tmp_path: Path, monkeypa
     async with receiver.serving(cert, key):
         outbox = HttpOutbox([f"localhost:{receiver.port}"])
         outbox.send(notices(f"https://localhost:{receiver.port}/there"))
-        heard = await asyncio.wait_for(receiver.heard.get(), 30)
+        heard = await asyncio.wait_for(receiver.heard.get(), PATIENCE_S)
         await outbox.close()
     assert heard.startswith(b"POST /there HTTP/1.1\r\n")
     assert f"host: localhost:{receiver.port}\r\n".encode() in heard.lower()

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.server.pipe import AsgiPipe
 
@@ -79,7 +80,7 @@ async def test_a_head_whose_bytes_come_later_holds_nothing_up():
     pipe.on_room = room.set
     pipe.start(200, [])
     assert not pipe.writable
-    await asyncio.wait_for(room.wait(), 10)
+    await asyncio.wait_for(room.wait(), PATIENCE_S)
     assert pipe.writable
     pipe.push(b"", end=True)
     await pumping

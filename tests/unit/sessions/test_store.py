@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.errors import AgentRunError, ConfigError, Unavailable
 from agentrun.events import (
@@ -221,7 +222,7 @@ async def test_a_process_that_was_killed_leaves_a_turn_that_says_so(
     alive = await store.turn("key-1", "run_k")
     assert alive is not None and alive.status == "running"
     process.send_signal(signal.SIGKILL)
-    process.wait(30)
+    process.wait(PATIENCE_S)
     found = await store.turn("key-1", "run_k")
     while found is not None and found.status == "running":
         await asyncio.sleep(0.05)  # PostgreSQL notices a moment later that the connection is gone

@@ -7,10 +7,9 @@ import sys
 import threading
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.utils.loop import LoopThread
-
-SOON = 5.0
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def loop():
     thread = LoopThread("test", lambda place: None)
     thread.start()
     yield thread
-    thread.stop(SOON)
+    thread.stop(PATIENCE_S)
 
 
 def test_functions_run_in_the_order_they_came(loop):
@@ -26,7 +25,7 @@ def test_functions_run_in_the_order_they_came(loop):
     for number in range(100):
         loop.call(lambda number=number: seen.append(number))
     loop.call(done.set)
-    assert done.wait(SOON)
+    assert done.wait(PATIENCE_S)
     assert seen == list(range(100))
 
 
@@ -42,7 +41,7 @@ def test_a_task_that_exits_ends_no_other(loop):
 
     loop.call(lambda: loop.create_task(other()))
     loop.call(lambda: loop.create_task(leave()))
-    assert done.wait(SOON)
+    assert done.wait(PATIENCE_S)
 
 
 def test_stopping_waits_for_what_still_runs():
@@ -56,8 +55,8 @@ def test_stopping_waits_for_what_still_runs():
         cleaned.append(1)
 
     thread.call(lambda: thread.create_task(task()))
-    assert begun.wait(SOON)
-    thread.stop(SOON)
+    assert begun.wait(PATIENCE_S)
+    thread.stop(PATIENCE_S)
     assert cleaned == [1]
 
 
@@ -66,7 +65,7 @@ def test_a_wake_that_comes_after_the_end_is_nothing():
         thread = LoopThread("test", lambda place: None)
         thread.start()
         thread.call(lambda: None, asyncio.get_running_loop())
-        thread.stop(SOON)  # before this loop's next turn, which is when the thread would be woken
+        thread.stop(PATIENCE_S)  # before this loop's next turn, which is when the thread would be woken
         await asyncio.sleep(0)
 
     failed = list[object]()
