@@ -20,6 +20,7 @@ from bench.peers import request
 from bench.server import Server
 
 _FRAME = b"data: "
+_NOTHING_S = 30  # after which nothing will come any more
 _TAIL = len(STREAM_END) - 1  # an end may come in two pieces
 
 
@@ -68,7 +69,7 @@ class Load:
         self._first_token = array("d")
 
     def run(self, seconds: float, ramp_s: float) -> Measured:
-        """Start the connections over `ramp_s`, then measure for so long."""
+        """Start the connections over `ramp_s`, then measure for so long, and on a busy machine until something came."""
         with self._open():
             self._pump(time.perf_counter(), ramp_s, spread_s=ramp_s)
             self._measuring = True
@@ -78,6 +79,8 @@ class Load:
                 time.process_time(),
             )
             self._pump(began, seconds)
+            while not (self._tokens or self._errors) and time.perf_counter() - began < _NOTHING_S:
+                self._pump(time.perf_counter(), 0.1)
             took = time.perf_counter() - began
             server_cpu = proc.cpu_s(self._server.pids) - server_cpu
             load_cpu = time.process_time() - load_cpu

@@ -1,13 +1,15 @@
-"""What Linux says of a process and its children: CPU seconds, memory, threads, open files; and the two cores."""
+"""What Linux says of a process and its children: CPU seconds, memory, threads, open files, its port; and the two cores."""
 
 from __future__ import annotations
 
 import os
 import resource
 import time
+from contextlib import suppress
 
 _ALLOWED = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = _ALLOWED[0], _ALLOWED[-1]  # the same where there is but one
+_LISTENS = "0A"  # in /proc/net/tcp
 
 
 def pin(core: int) -> None:
@@ -59,6 +61,28 @@ def counts(pids: list[int]) -> tuple[int, int]:
     """Threads and open files."""
     threads = sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids)
     return threads, sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+
+
+def listening(pids: list[int]) -> int | None:
+    """The port of IPv4 that one of them listens at; None as long as none does."""
+    own = {link for pid in pids for link in _links(pid)}
+    for line in _read("/proc/net/tcp").splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == _LISTENS and f"socket:[{fields[9]}]" in own:
+            return int(fields[1].rpartition(":")[2], 16)
+    return None
+
+
+def _links(pid: int) -> list[str]:
+    """What its file descriptors are."""
+    folder, found = f"/proc/{pid}/fd", list[str]()
+    try:
+        for name in os.listdir(folder):
+            with suppress(FileNotFoundError):  # closed meanwhile
+                found.append(os.readlink(f"{folder}/{name}"))
+    except OSError:  # it has just ended
+        pass
+    return found
 
 
 def cpu_model() -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +16,7 @@ from bench.peers import PEERS, request
 
 ROOT = Path(__file__).parent.parent
 _START_S = 60
+_numbers = itertools.count(1)
 _STRANGERS = ("AGENTRUN_", "BENCH_", "PORT", "LOG_LEVEL", "PYTHONPATH")
 
 
@@ -33,12 +34,12 @@ class Server:
     ) -> None:
         self.name = name
         self.peer = PEERS[name]
-        self.port = _free_port()
-        self.closed = folder / f"{name}-{self.port}.closed"  # a line for each agent that was closed
+        files = f"{name}-{next(_numbers)}"
+        self.closed = folder / f"{files}.closed"  # a line for each agent that was closed
         self.closed.touch()
-        self.log = log or folder / f"{name}-{self.port}.log"
+        self.log = log or folder / f"{files}.log"
         own = {
-            "PORT": str(self.port),
+            "PORT": "0",  # one chosen here could be another program's by the time this one listens
             "BENCH_CLOSED": str(self.closed),
             "BENCH_AGENT": "sync" if sync else "async",
         }
@@ -56,7 +57,7 @@ class Server:
                 preexec_fn=pin_to_server_core,
             )
         try:
-            self._wait_for_answer()
+            self.port = self._wait_for_answer()
         except BaseException:
             self.kill()
             raise
@@ -89,17 +90,18 @@ class Server:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.kill()
 
-    def _wait_for_answer(self) -> None:
+    def _wait_for_answer(self) -> int:
+        """The port that it answers at."""
         hello, end = request(self.peer, "hello", stream=False), time.monotonic() + _START_S
         while time.monotonic() < end and self._process.poll() is None:
-            try:
-                answer = client.ask(self.port, hello)
-            except ConnectionRefusedError:
+            port = proc.listening(proc.tree(self._process.pid))
+            if port is None:
                 time.sleep(0.002)
                 continue
+            answer = client.ask(port, hello)
             if b" 200 " not in answer.data[:16] or b"hello world" not in answer.data:
                 raise RuntimeError(f"{self.name} answers {answer.data[:300]!r}\n{self._said()}")
-            return
+            return port
         raise RuntimeError(f"{self.name} did not start.\n{self._said()}")
 
     def _said(self) -> str:
@@ -114,9 +116,3 @@ def pin_to_server_core() -> None:
 def clean_environment() -> dict[str, str]:
     """Ours, without what would configure a server."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_STRANGERS)}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
