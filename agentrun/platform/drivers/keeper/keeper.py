@@ -126,7 +126,7 @@ class Keeper:
             self.stop(instance, grace_s, _nothing)
 
     def tick(self) -> None:
-        """Kill what has not ended in time, and what uses more memory than it may where no cgroup says so."""
+        """Kill what has not ended in time, and what uses more memory than it may where the kernel does not end it whole."""
         self._parents.tick()
         now = time.monotonic()
         for one in list(self._kept.values()):
@@ -134,6 +134,8 @@ class Keeper:
                 end_group(one.handle.pid)
             elif one.cgroup is None:
                 self._watch_memory(one)
+            elif one.cgroup.ran_out_of_memory():
+                self._end_for_memory(one)
 
     def reap(self) -> None:
         """Take note of every child that has ended."""
@@ -188,18 +190,25 @@ class Keeper:
             with suppress(OSError):
                 pages += int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
         if pages * _PAGE_MB > one.launch.limits.memory_mb:
-            one.reason = f"used more memory than its {one.launch.limits.memory_mb} MB"
-            end_group(one.handle.pid)
+            self._end_for_memory(one)
+
+    def _end_for_memory(self, one: Kept) -> None:
+        one.reason = _too_much(one)
+        end_group(one.handle.pid)
 
 
 def _reason(one: Kept, status: int) -> str:
     if one.cgroup is not None and one.cgroup.ran_out_of_memory():
-        return f"used more memory than its {one.launch.limits.memory_mb} MB"
+        return _too_much(one)
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
         return f"killed by {name}"
     return f"exited with {os.waitstatus_to_exitcode(status)}"
+
+
+def _too_much(one: Kept) -> str:
+    return f"used more memory than its {one.launch.limits.memory_mb} MB"
 
 
 def _nothing() -> None:

@@ -51,9 +51,7 @@ class Cgroups:
         return Cgroup((memory, cpu))
 
     def close(self) -> None:
-        for folder in self._folders:
-            with suppress(OSError):
-                folder.rmdir()
+        _remove(self._folders)
 
     def left_over(self) -> Iterable[Cgroup]:
         """Those of a keeper before this one."""
@@ -94,9 +92,7 @@ class Cgroup:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.005)
-        for folder in self._folders:
-            with suppress(OSError):
-                folder.rmdir()
+        _remove(self._folders)
 
 
 def limit_this_process(limits: Limits) -> None:
@@ -124,10 +120,14 @@ def _usable(root: Path, name: str) -> tuple[Path, ...]:
     """The folders for memory and for CPU, made for us; none where they cannot be."""
     candidates = [(parent, parent) for parent in _unified_parents(root)] or [(root / "memory", root / "cpu")]
     for parents in candidates:
+        folders = tuple(parent / name for parent in parents)
         try:
-            return tuple(_claimed(parent / name) for parent in parents)
+            for folder in folders:
+                _claim(folder)
         except OSError:
-            continue
+            _remove(folders)
+        else:
+            return folders
     return ()
 
 
@@ -138,18 +138,25 @@ def _unified_parents(root: Path) -> list[Path]:
     with suppress(OSError):
         lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
         own = next((line[3:] for line in lines if line.startswith("0::")), "/")
-        return [root, (root / own.lstrip("/")).parent]
+        if own != "/":
+            return [root, (root / own.lstrip("/")).parent]
     return [root]
 
 
-def _claimed(folder: Path) -> Path:
+def _claim(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     if (folder / "cgroup.subtree_control").exists():
         for place in (folder.parent, folder):
             (place / "cgroup.subtree_control").write_text("+memory +cpu")
     elif not (folder / "cgroup.procs").exists():
         raise OSError(f"{folder} is no cgroup.")
-    return folder
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    """Those of them that are there and empty."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _limit_unified(folder: Path, limits: Limits) -> None:
