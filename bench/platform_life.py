@@ -71,6 +71,10 @@ class Project:
             return ""
         return answer.data.decode() if b" 200 " in answer.data[:16] else ""
 
+    def process(self) -> str:
+        """Which one answers; empty where none does yet."""
+        return self.ask().partition("is process ")[2].partition('"')[0]
+
     def follow(self) -> None:
         """Find out where the gateway is now."""
         with self.client() as client:
@@ -123,12 +127,12 @@ def _life(project: Project, rounds: int) -> None:
     )
     with project.client() as client:
         _print("rollback until it is answered", [_rollback(project, client, rounds) for _ in range(rounds)])
-    for title, kill in (
-        ("kill -9 of the instance, until the next answer", _kill_instance),
-        ("kill -9 of the keeper, until the next answer", _kill_keeper),
-        ("kill -9 of the daemon, until the next answer", _kill_daemon),
+    for title, kill, ends in (
+        ("kill -9 of the instance, until another answers", _kill_instance, True),
+        ("kill -9 of the keeper, until another answers", _kill_keeper, True),
+        ("kill -9 of the daemon, until the next answer", _kill_daemon, False),
     ):
-        _print(title, [_recovers(project, kill) for _ in range(rounds)])
+        _print(title, [_recovers(project, kill, ends=ends) for _ in range(rounds)])
 
 
 def _rollback(project: Project, client: Client, newest: int) -> float:
@@ -143,12 +147,14 @@ def _rollback(project: Project, client: Client, newest: int) -> float:
     return _took(back)
 
 
-def _recovers(project: Project, kill: Callable[[Project], None]) -> float:
+def _recovers(project: Project, kill: Callable[[Project], None], *, ends: bool) -> float:
+    """Until there is an answer, where the instance `ends` of another one: it may answer once more while it does."""
     project.follow()
-    _until(lambda: bool(project.ask()))
+    _until(lambda: bool(project.process()))
+    before = project.process() if ends else ""
     began = time.perf_counter()
     kill(project)
-    _until(lambda: bool(project.ask()))
+    _until(lambda: project.process() not in ("", before))
     return time.perf_counter() - began
 
 
