@@ -58,6 +58,8 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:  # before uvicorn says that it shuts down
+            server.close()
         message = "The server is shutting down; the run was cut short."
         delay_s = self._settings.shutdown_timeout_s
         cut = asyncio.get_running_loop().call_later(delay_s, self._runs.cut, message)

@@ -40,9 +40,9 @@ class Program:
             self._new.put(line)
         self._new.put(None)
 
-    def line_with(self, text: str, timeout_s: float = PATIENCE_S) -> str:
+    def line_with(self, text: str) -> str:
         """The next line that holds `text`; waits for it."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             line = self._new.get(timeout=max(deadline - time.monotonic(), 0.01))
             if line is None:
@@ -56,9 +56,9 @@ class Program:
         line = self.line_with("Uvicorn running on ")
         return line.partition("running on ")[2].split(" ")[0]
 
-    def end(self, timeout_s: float = 15) -> int:
+    def end(self) -> int:
         """Wait until it has ended: its exit code."""
-        code = self.process.wait(timeout_s)
+        code = self.process.wait(PATIENCE_S)
         while (line := self._new.get(timeout=PATIENCE_S)) is not None:
             self.lines.append(line)
         return code
