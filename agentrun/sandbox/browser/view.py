@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from agentrun.errors import AgentRunError
-from agentrun.sandbox.browser.calls import Calls
+from agentrun.errors import SandboxCrashed
+from agentrun.sandbox.browser.calls import Calls, Refused
 
-_QUALITY, _WIDEST, _HIGHEST = 60, 1280, 1024
+_CAST = {"format": "jpeg", "quality": 60, "maxWidth": 1280, "maxHeight": 1024}
+_QUIET_S, _LONGEST_S = 0.6, 10.0  # a caret blinks every 0.5 s
 _MOST_TEXT = 10_000
 _BUTTONS = {"left": 1, "right": 2, "middle": 4, "none": 0}
 _KINDS = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased", "wheel": "mouseWheel"}
@@ -67,15 +69,23 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class View:
-    """Shows the page it is told to follow. Has a client of its own, which it closes."""
+    """Shows the page it is told to follow. Has a client of its own, which it closes.
+
+    Chromium sends no picture of a change that comes while three pictures are not answered for, and none later. So when it
+    has been quiet after something happened, it is asked for one more: that one is of a time when all were answered for.
+    """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._shown: str | None = None
         self._session: str | None = None
         self._size = (0.0, 0.0)
-        self._waiting: Frame | None = None  # the latest
-        self._unsaid: list[int] = []  # frames that Chromium does not know to have arrived; it sends no third
+        self._latest = Frame(b"", 0.0)
+        self._taken = self._latest
+        self._unsaid: list[int] = []  # pictures that Chromium does not know to have arrived
+        self._cast = 0  # one more each time it is asked for pictures; each says of which it is
+        self._sure = True  # whether the latest is of what there is to see
+        self._quiet_s = _QUIET_S
         self._news = asyncio.Event()
         self._wanted: str | None = None
         calls.when_ended(self._news.set)
@@ -93,21 +103,21 @@ class View:
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """Pictures, no more than are taken, until the browser ends."""
         while not self._calls.ended:
-            await self.catch_up()
-            if self._waiting is None:
-                self._news.clear()
-                await self._news.wait()
-                continue
-            frame, self._waiting = self._waiting, None
-            yield frame
-            arrived, self._unsaid = self._unsaid, []
-            for number in arrived if self._session is not None else ():
-                await self._calls.tell("Page.screencastFrameAck", {"sessionId": number}, self._session)
+            self._news.clear()
+            with suppress(SandboxCrashed):
+                await self.catch_up()
+                if self._latest is not self._taken:
+                    self._taken = self._latest
+                    yield self._taken
+                await self._answer()
+                if self._latest is self._taken:
+                    await self._rest()
 
     async def use(self, hand: Hand) -> None:
         """Do in the page what somebody does who looks at it; what is impossible is passed over."""
         if self._session is None:
             return
+        self._doubt()
         match hand:
             case Mouse():
                 await self._tell("Input.dispatchMouseEvent", self._mouse(hand))
@@ -121,7 +131,7 @@ class View:
     async def close(self) -> None:
         await self._calls.close()
 
-    async def _tell(self, method: str, params: dict[str, Any]) -> None:
+    async def _tell(self, method: str, params: dict[str, Any] | None = None) -> None:
         await self._calls.tell(method, params, self._session)
 
     def _mouse(self, hand: Mouse) -> dict[str, Any]:
@@ -139,32 +149,59 @@ class View:
         return params | ({"deltaX": hand.dx, "deltaY": hand.dy} if hand.kind == "wheel" else {})
 
     async def _show(self, page: str | None) -> None:
-        self._shown, self._waiting, self._unsaid = page, None, []
         if self._session is not None:
             self._calls.ignore(self._session)
             await self._calls.tell("Target.detachFromTarget", {"sessionId": self._session})
-            self._session = None
+        self._session, self._shown = None, page
+        self._latest = self._taken = Frame(b"", 0.0)
+        self._unsaid, self._cast = [], 0
         if page is None:
             return
-        try:
+        with suppress(Refused, SandboxCrashed):  # it was closed meanwhile; then another is to be followed
             found = await self._calls.call("Target.attachToTarget", {"targetId": page, "flatten": True})
-            session = found["sessionId"]
-            self._calls.listen(session, self._hear)
-            wanted = {"format": "jpeg", "quality": _QUALITY, "maxWidth": _WIDEST, "maxHeight": _HIGHEST}
-            await self._calls.call("Page.enable", {}, session)
-            await self._calls.call("Page.startScreencast", wanted, session)
+            session: str = found["sessionId"]
             self._session = session
-        except AgentRunError:
-            return  # it was closed meanwhile; then another is to be followed
+            self._calls.listen(session, self._hear)
+            self._doubt()
+            await self._tell("Page.enable")
+            await self._tell("Page.startScreencast", _CAST)
+
+    async def _answer(self) -> None:
+        """Say which pictures have arrived."""
+        arrived, self._unsaid = self._unsaid, []
+        for number in arrived:
+            await self._tell("Page.screencastFrameAck", {"sessionId": number})
+
+    async def _rest(self) -> None:
+        """Wait for news; after a while, ask if there is any."""
+        unsure = self._session is not None and not self._sure
+        try:
+            await asyncio.wait_for(self._news.wait(), self._quiet_s if unsure else None)
+        except asyncio.TimeoutError:
+            self._quiet_s = min(self._quiet_s * 2, _LONGEST_S)
+            await self._tell("Page.stopScreencast")
+            await self._tell("Page.startScreencast", _CAST)
+
+    def _doubt(self) -> None:
+        """Something happened that may be seen."""
+        self._sure, self._quiet_s = False, _QUIET_S
+        self._news.set()
 
     def _hear(self, method: str, params: dict[str, Any]) -> None:
+        if method == "Page.screencastVisibilityChanged":
+            return  # says that it was asked for pictures
+        self._doubt()
         if method != "Page.screencastFrame":
             return
-        about = params["metadata"]
+        about, cast = params["metadata"], params["sessionId"]
         self._size = (about["deviceWidth"], about["deviceHeight"])
-        self._waiting = Frame(base64.b64decode(params["data"]), about.get("timestamp", 0.0))
-        self._unsaid.append(params["sessionId"])
-        self._news.set()
+        self._unsaid.append(cast)
+        self._sure, self._cast = cast != self._cast, cast  # the first was made as it was asked for
+        frame = Frame(base64.b64decode(params["data"]), about.get("timestamp", 0.0))
+        # they are made side by side, so that an older one may come later
+        late = not self._sure and frame.time_s < self._latest.time_s
+        if not late and frame.jpeg != self._latest.jpeg:
+            self._latest = frame
 
 
 def _key(hand: Key) -> dict[str, Any]:
