@@ -4,6 +4,7 @@ import inspect
 import os
 import signal
 from collections.abc import Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # httpx's own five seconds are few for a busy machine; all of its functions and clients share this default
 _default = inspect.signature(httpx.get).parameters["timeout"].default
 _default.connect = _default.read = _default.write = _default.pool = PATIENCE_S
+if find_spec("hypothesis"):  # the environment of a single framework has none
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "dev", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+    )
+    # the same examples every time where CI runs them
+    settings.register_profile("ci", settings.get_profile("dev"), derandomize=True)
+    settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ class Answer:
     deltas: list[dict[str, Any]] = field(default_factory=list)
     finish: str = "stop"
     usage: dict[str, Any] | None = None
-    wait_s: float = 0.0  # before the head
+    when: Callable[[], bool] = lambda: True  # the head is not sent before
     pause_s: float = 0.0  # between chunks
     breaks_off: bool = False
     headers: dict[str, str] = field(default_factory=dict)
@@ -41,10 +41,11 @@ def failed(status: int, **headers: str) -> Answer:
 
 
 class FakeUpstream:
-    """Answers from `script`, then with `then`; keeps what was asked, and counts who is connected."""
+    """Answers from `script`, then as `of_model` says, then with `then`; keeps what was asked, and counts who is connected."""
 
     def __init__(self) -> None:
         self.script: list[Answer] = []
+        self.of_model: dict[str, Answer] = {}
         self.then = said("hel", "lo")
         self.models = ["served-model"]
         self.asked: list[dict[str, Any]] = []
@@ -86,7 +87,8 @@ class FakeUpstream:
         fields = json.loads(body or b"{}")
         self.asked.append(fields)
         self.headers.append({key.decode(): value.decode() for key, value in scope["headers"]})
-        answer = self.script.pop(0) if self.script else self.then
+        usual = self.of_model.get(fields.get("model", ""), self.then)
+        answer = self.script.pop(0) if self.script else usual
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         counted = True
@@ -120,7 +122,8 @@ async def _gone(receive: Any) -> None:
 
 
 async def _give(send: Any, fields: dict[str, Any], answer: Answer) -> None:
-    await asyncio.sleep(answer.wait_s)
+    while not answer.when():  # noqa: ASYNC110 - whatever it waits for
+        await asyncio.sleep(0.005)
     if answer.status != 200 or answer.body is not None:
         await _whole(send, answer)
         return
@@ -161,9 +164,9 @@ async def _whole(send: Any, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": json.dumps(answer.body).encode()})
 
 
-def until(true: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
+def until(true: Callable[[], bool]) -> None:
     """Wait until something has happened."""
-    end = time.monotonic() + within_s
+    end = time.monotonic() + PATIENCE_S
     while not true():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.005)

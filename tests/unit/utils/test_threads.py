@@ -58,10 +58,8 @@ def test_an_idle_thread_ends_after_a_while():
 
 def test_waiting_gives_up():
     threads, gate = Threads("t", 1), threading.Event()
-    threads.run(lambda: gate.wait(PATIENCE_S) and None)
-    begin = time.monotonic()
-    threads.wait(0.02)
-    assert time.monotonic() - begin < 1
+    threads.run(lambda: gate.wait() and None)
+    threads.wait(0.02)  # or this test does not end
     gate.set()
     threads.wait(PATIENCE_S)
 
