@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from fake_upstream import FakeUpstream
+from patience import PATIENCE_S
 
 from agentrun.errors import ConfigError
 from agentrun.models import local, names, registry, resolve
@@ -118,6 +119,7 @@ def test_a_provider_and_its_model_are_a_name(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_local_server_is_found(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
+    monkeypatch.setattr(local, "_PATIENCE_S", PATIENCE_S)
     addresses = {"nothing": "http://127.0.0.1:9/v1", "vllm": upstream.url}
     found = local.find(addresses)
     assert found is not None and (found.provider, found.model) == ("vllm", "served-model")

@@ -195,6 +195,7 @@ async def test_who_waits_too_long_is_told(new: Callable[..., Conversations]):
         await conversations.start(Agent(gate), ask("second"))
     gate.open.set()
     await read(first)
+    conversations.runs.limits = Limits()
     assert await say(conversations, echo, ask("third")) == "first | [first]. | third"
 
 

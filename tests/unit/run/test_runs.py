@@ -24,6 +24,7 @@ from agentrun.messages import AgentRequest, Message, Role, Tool
 from agentrun.run import Run, Runs
 from agentrun.run import execution as execution_module
 from agentrun.run import run as run_module
+from agentrun.run import runs as runs_module
 from agentrun.run.execution import current_execution
 from agentrun.run.runs import Limits
 
@@ -40,6 +41,14 @@ async def new_runs() -> AsyncIterator[Callable[..., Runs]]:
     yield new
     for runs in made:
         await runs.close()
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """later(seconds): the clock says so much more from now on."""
+    now, ahead = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: now() + sum(ahead))
+    return ahead.append
 
 
 def ask(text: str = "hi", **fields: object) -> AgentRequest:
@@ -462,11 +471,11 @@ async def test_a_run_cancelled_before_it_began_never_begins(new_runs):
 @pytest.mark.parametrize(
     ("limit", "said"),
     [
-        ({"run_timeout_s": 0.05}, "longer than 0.05 s"),
-        ({"idle_timeout_s": 0.05}, "fell silent for 0.05 s"),
+        ({"run_timeout_s": 60}, "longer than 60 s"),
+        ({"idle_timeout_s": 60}, "fell silent for 60 s"),
     ],
 )
-async def test_a_run_that_takes_too_long_is_ended_and_its_agent_stopped(new_runs, limit, said):
+async def test_a_run_that_takes_too_long_is_ended_and_its_agent_stopped(new_runs, later, limit, said):
     closed = threading.Event()
 
     async def agent(request: AgentRequest):
@@ -476,14 +485,17 @@ async def test_a_run_that_takes_too_long_is_ended_and_its_agent_stopped(new_runs
         finally:
             closed.set()
 
-    got = await answer(new_runs(**limit), agent)
+    run = await start(new_runs(**limit), agent)
+    await speaks(run)
+    later(61)
+    got = await read(run)
     assert text_of(got) == "half"
     assert got[-1].code == "timeout" and said in got[-1].message
     assert await happens(closed)
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_an_agent_that_says_nothing_in_time_is_ended(new_runs, kind):
+async def test_an_agent_that_says_nothing_in_time_is_ended(new_runs, later, kind):
     go = threading.Event()
 
     async def agent(request: AgentRequest):
@@ -492,19 +504,29 @@ async def test_an_agent_that_says_nothing_in_time_is_ended(new_runs, kind):
     def plain(request: AgentRequest):
         go.wait(PATIENCE_S)
 
-    got = await answer(new_runs(first_event_timeout_s=0.05), agent if kind == "async" else plain)
+    run = await start(new_runs(first_event_timeout_s=60), agent if kind == "async" else plain)
+    later(61)
+    got = await read(run)
     go.set()
-    assert got[-1].code == "timeout" and "said nothing within 0.05 s" in got[-1].message
+    assert got[-1].code == "timeout" and "said nothing within 60 s" in got[-1].message
 
 
-async def test_time_limits_leave_those_alone_who_keep_them(new_runs):
-    async def agent(request: AgentRequest):
-        for _ in range(8):
+async def test_time_limits_leave_those_alone_who_keep_them(new_runs, later):
+    more = threading.Semaphore()
+
+    def agent(request: AgentRequest):
+        for _ in range(3):
+            more.acquire()
             yield "x"
-            await asyncio.sleep(0.05)
 
-    got = await answer(new_runs(first_event_timeout_s=0.3, idle_timeout_s=0.3), agent)
-    assert got[-1] == RunFinished()
+    run = await start(new_runs(first_event_timeout_s=60, idle_timeout_s=60), agent)
+    for number in range(3):
+        while len(run.log) < number + 3:  # behind the starts of the run and of its part
+            await run.changed()
+        later(50)
+        await asyncio.sleep(0.3)  # time to find fault with it
+        more.release()
+    assert (await read(run))[-1] == RunFinished()
 
 
 async def test_silence_is_filled_with_signs_of_life(new_runs):
@@ -528,7 +550,7 @@ async def test_silence_is_filled_with_signs_of_life(new_runs):
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_a_slow_reader_slows_its_agent_and_no_more_is_kept(new_runs, monkeypatch, kind):
+async def test_a_slow_reader_slows_its_agent_and_no_more_is_kept(new_runs, monkeypatch, later, kind):
     monkeypatch.setattr(execution_module, "_MAX_BEHIND", 256)
     given = 0
 
@@ -544,17 +566,16 @@ async def test_a_slow_reader_slows_its_agent_and_no_more_is_kept(new_runs, monke
             given += 1
             yield "x"
 
-    runs = new_runs(idle_timeout_s=0.2)
+    runs = new_runs(idle_timeout_s=60)
     run = await start(runs, agent if kind == "async" else plain)
     run.readers += 1
     stream = batches(run)
     await anext(stream)
     while not run.full:  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(0.01)
-    stood_at = given
-    assert stood_at <= 256 + 64 + 64
-    await asyncio.sleep(0.5)  # longer than the agent may be silent
-    assert given == stood_at
+    later(61)  # longer than the agent may be silent
+    await asyncio.sleep(0.5)  # time to give more, and to find fault with it
+    assert given <= 256 + 64 + 64
     assert not run.ended
     got = [event async for batch in stream for event in batch]
     assert given == 3000
@@ -728,15 +749,14 @@ async def test_none_is_kept_where_none_may_be(new_runs):
     assert runs.get(run.id) is None
 
 
-async def test_finished_runs_are_forgotten_after_a_time(new_runs):
-    runs = new_runs(kept_s=0.05)
+async def test_finished_runs_are_forgotten_after_a_time(new_runs, later):
+    runs = new_runs(kept_s=60)
     run = await start(runs, fine)
     await read(run)
     assert runs.get(run.id) is run
-    end = time.monotonic() + PATIENCE_S
-    while runs.get(run.id) is not None and time.monotonic() < end:  # noqa: ASYNC110 - nothing tells
+    later(61)
+    while runs.get(run.id) is not None:  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(0.02)
-    assert runs.get(run.id) is None
 
 
 async def test_a_run_is_its_owners(new_runs):
@@ -764,7 +784,8 @@ async def test_a_late_reader_reads_the_same(new_runs):
 # --- opening and closing
 
 
-async def test_closing_ends_runs_and_lets_agents_clean_up():
+async def test_closing_ends_runs_and_lets_agents_clean_up(monkeypatch):
+    monkeypatch.setattr(runs_module, "_CLEAN_UP_S", PATIENCE_S)
     cleaned = []
 
     async def agent(request: AgentRequest):
@@ -794,25 +815,27 @@ async def test_closing_ends_runs_and_lets_agents_clean_up():
     await runs.close()
 
 
-async def test_runs_may_be_opened_again_after_they_were_closed(new_runs):
-    runs = new_runs(first_event_timeout_s=0.05)
+async def test_runs_may_be_opened_again_after_they_were_closed(new_runs, later):
+    runs = new_runs(first_event_timeout_s=60)
     for _ in range(2):
         runs.open()
         assert text_of(await answer(runs, fine)) == "fine"
-        got = await answer(runs, lambda request: asyncio.Event().wait())
-        assert got[-1].code == "timeout"
+        silent = await start(runs, lambda request: asyncio.Event().wait())
+        later(61)
+        assert (await read(silent))[-1].code == "timeout"
         await runs.close()
 
 
-def test_runs_may_be_opened_again_on_another_loop():
-    runs = Runs(Limits(first_event_timeout_s=0.05))
+def test_runs_may_be_opened_again_on_another_loop(later):
+    runs = Runs(Limits(first_event_timeout_s=60))
 
     async def once() -> None:
         runs.open()
         going = await start(runs, endless)
         await speaks(going)
-        got = await answer(runs, lambda request: asyncio.Event().wait())
-        assert got[-1].code == "timeout"
+        silent = await start(runs, lambda request: asyncio.Event().wait())
+        later(61)
+        assert (await read(silent))[-1].code == "timeout"
         await runs.close()
 
     for _ in range(2):

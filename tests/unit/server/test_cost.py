@@ -74,7 +74,7 @@ async def test_a_sync_agent_s_stream_counts_too(model: Model):
 
 
 async def test_a_stream_that_was_left_has_an_unknown_cost(model: Model, upstream: FakeUpstream):
-    upstream.then = said("a", "b", "c", pause_s=0.05)
+    upstream.then = said("a", "b", "c", pause_s=2 * PATIENCE_S)
 
     async def agent(request: AgentRequest) -> AsyncIterator[Any]:
         async with await model.async_client.chat.completions.create(

@@ -82,6 +82,7 @@ async def test_who_cannot_prove_the_name_hears_nothing(
     cert, key = certificate(tmp_path, "elsewhere.test")
     monkeypatch.setenv("SSL_CERT_FILE", str(cert))
     monkeypatch.setattr("agentrun.server.outbox._PAUSES_S", ())
+    monkeypatch.setattr("agentrun.server.outbox._LAST_S", PATIENCE_S)
     receiver = Tls()
     async with receiver.serving(cert, key):
         outbox = HttpOutbox(["localhost"])
