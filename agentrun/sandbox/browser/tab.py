@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import time
 from collections.abc import Callable
 from importlib.resources import files
@@ -69,6 +70,7 @@ class Tab:
         self._loading = False
         self._drag: dict[str, Any] | None = None
         self._crashed = False
+        self._evaluations = itertools.count(1)
         self._news = asyncio.Event()
         calls.listen(session, self._hear)
         calls.when_ended(self._news.set)
@@ -150,7 +152,10 @@ class Tab:
         """The value of JavaScript in the page; a function is called with the argument."""
         if expression.lstrip().startswith(("function", "async function")):
             expression = f"({expression})"
-        options = {"objectGroup": _WORLD, "awaitPromise": True, "userGesture": True}
+        group = (
+            f"{_WORLD}-{next(self._evaluations)}"  # its own: others' objects are in use when this one ends
+        )
+        options = {"objectGroup": group, "awaitPromise": True, "userGesture": True}
         try:
             found = await self.ask("Runtime.evaluate", {"expression": expression, **options}, timeout_s)
             value = _value(found)
@@ -167,7 +172,7 @@ class Tab:
             await self._stop()
             raise SandboxTimeout(f"The script did not end within {timeout_s:g} s.") from None
         finally:
-            await self._calls.tell("Runtime.releaseObjectGroup", {"objectGroup": _WORLD}, self.session)
+            await self._calls.tell("Runtime.releaseObjectGroup", {"objectGroup": group}, self.session)
 
     # --- doing something
 

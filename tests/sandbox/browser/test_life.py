@@ -143,8 +143,9 @@ async def test_a_browser_is_there_soon_after_its_sandbox():
 
 async def test_many_may_use_it_at_once():
     async with Sandbox.create("aio", warm=0) as box:
-        found = await asyncio.gather(*(box.browser.evaluate("(n) => n * 2", n) for n in range(20)))
-        assert found == [2 * n for n in range(20)]
+        for _ in range(10):
+            found = await asyncio.gather(*(box.browser.evaluate("(n) => n * 2", n) for n in range(20)))
+            assert found == [2 * n for n in range(20)]
         assert len(await box.browser.pages()) == 1
 
 
