@@ -6,14 +6,18 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
-from agentrun.sandbox.backend import Running
+from agentrun.errors import Conflict, NotFound, SandboxTimeout
+from agentrun.sandbox.backend import Box, Running
 from agentrun.sandbox.clip import Clip
 from agentrun.sandbox.life import Life
 from agentrun.sandbox.values import WORKING_FOLDER, Command, Finished, ProcessInfo, Stderr, Stdout
 
 OnText = Callable[[Stdout | Stderr], None]
+
+_DEATH_S = 10.0
+_LOOK_S, _LONGEST_LOOK_S = 0.005, 0.2
 
 
 class Process:
@@ -37,10 +41,12 @@ class Process:
         await self._running.close_stdin()
 
     async def signal(self, number: int) -> None:
+        """To it and what it has started in its session; nothing if it has ended."""
         await self._running.signal(number)
 
     async def kill(self) -> None:
-        await self.signal(signal.SIGKILL)
+        """Kill it and what it has started in its session; returns when it has ended."""
+        await _kill(self._running)
 
     async def resize(self, columns: int, rows: int) -> None:
         """Tell it the size of its terminal."""
@@ -105,6 +111,39 @@ class Processes:
         with self._life.in_use() as box:
             await box.signal(pid, number)
 
+    async def end(self, pid: int) -> None:
+        """Kill any process in the sandbox; returns when it has ended. NotFound if there is none of this number."""
+        with self._life.in_use() as box:
+            wanted = next((one for one in await box.processes() if one.pid == pid), None)
+            if wanted is None:
+                raise NotFound(f"There is no process {pid} in {self._life.id}.")
+            with suppress(NotFound):  # it was faster
+                await box.signal(pid, signal.SIGKILL)
+            await _gone(box, wanted)
+
+
+async def _kill(running: Running) -> None:
+    with suppress(NotFound, Conflict):  # it was faster
+        await running.signal(signal.SIGKILL)
+    try:
+        await asyncio.wait_for(running.wait(), _DEATH_S)
+    except asyncio.TimeoutError:
+        raise _still_there(running.pid) from None
+
+
+async def _gone(box: Box, wanted: ProcessInfo) -> None:
+    """Until a process is not listed any more; another may have its number by then."""
+    deadline, look_s = time.monotonic() + _DEATH_S, _LOOK_S
+    while any(one.pid == wanted.pid and one.began_s == wanted.began_s for one in await box.processes()):
+        if time.monotonic() > deadline:
+            raise _still_there(wanted.pid)
+        await asyncio.sleep(look_s)
+        look_s = min(look_s * 2, _LONGEST_LOOK_S)
+
+
+def _still_there(pid: int) -> SandboxTimeout:
+    return SandboxTimeout(f"The process {pid} was killed, but has not ended within {_DEATH_S:g} s.")
+
 
 async def _feed(process: Process, data: bytes | str) -> None:
     await process.write(data)
@@ -131,11 +170,11 @@ async def _finish(
         done, _ = await asyncio.wait({reading}, timeout=timeout_s)
         if not done:
             timed_out = True
-            await running.signal(signal.SIGKILL)
+            await _kill(running)
             await asyncio.wait({reading}, timeout=1)  # a child of it may hold the output open
         code = reading.result() if reading.done() else -signal.SIGKILL
     except asyncio.CancelledError:
-        await running.signal(signal.SIGKILL)
+        await _kill(running)
         raise
     finally:
         reading.cancel()

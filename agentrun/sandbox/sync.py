@@ -211,6 +211,9 @@ class SyncProcesses:
     def signal(self, pid: int, number: int) -> None:
         run(self._awaited.signal(pid, number))
 
+    def end(self, pid: int) -> None:
+        run(self._awaited.end(pid))
+
 
 class SyncSandbox:
     """A `Sandbox`, synchronously: `with SyncSandbox.create() as box`."""

@@ -131,6 +131,7 @@ class ProcessInfo(msgspec.Struct, frozen=True):
     cpu_s: float = 0.0
     memory_bytes: int = 0
     started_here: bool = False
+    began_s: float = 0.0  # with the number, which is given again, what tells it from any other
 
 
 class Finished(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -288,6 +289,34 @@ def test_a_process_in_the_background_is_spoken_to(box: SyncSandbox):
     sleeper = box.processes.start("sleep 100")
     sleeper.signal(15)
     assert sleeper.wait(10) == -15
+
+
+def test_who_ends_a_process_finds_it_ended(box: SyncSandbox):
+    def running() -> list[int]:
+        return [one.pid for one in box.processes.list()]
+
+    for _ in range(10):
+        killed = box.processes.start("trap '' TERM; sleep 1000")
+        killed.kill()
+        assert killed.pid not in running()
+        killed.kill()  # once more is fine
+        line = box.processes.run("setsid sleep 1000 >/dev/null 2>&1 & echo $!").stdout
+        stranger = int(line)
+        assert stranger in running()
+        box.processes.end(stranger)
+        assert stranger not in running()
+        with pytest.raises(NotFound, match=f"no process {stranger}"):
+            box.processes.end(stranger)
+    with pytest.raises(NotFound, match="no process 1 "):
+        box.processes.end(1)
+
+
+def test_a_process_says_when_it_began(box: SyncSandbox):
+    before_s = time.time()
+    process = box.processes.start("sleep 1000")
+    (info,) = (one for one in box.processes.list() if one.pid == process.pid)
+    assert before_s - 1 < info.began_s < time.time() + 1  # the kernel's clock ticks a hundred times a second
+    process.kill()
 
 
 def test_a_process_has_a_terminal_if_it_is_asked_for(box: SyncSandbox):

@@ -176,7 +176,7 @@ class Guest:
         spawn.resize(self._terminals[pid], columns, rows)
 
     def _do_signal(self, _: list[int], pid: int, number: int, group: bool = False) -> None:
-        if not self._alone and pid not in self._running():
+        if pid not in self._running() and pid not in {one["pid"] for one in self._do_processes([])}:
             raise ProcessLookupError(f"{pid} is no process of this sandbox")
         spawn.send_signal(pid, number, group)
 

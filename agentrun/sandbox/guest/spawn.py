@@ -7,12 +7,14 @@ import os
 import signal
 import struct
 import termios
+import time
 from collections.abc import Mapping, Sequence
 
 from .hints import Any
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_BOOTED_S = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 _SHELL = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
 
 
@@ -115,4 +117,5 @@ def _look_at(pid: int) -> dict[str, Any] | None:
         "command": command.decode("utf-8", "backslashreplace"),
         "cpu_s": (int(fields[11]) + int(fields[12])) / _TICKS,
         "memory_bytes": int(fields[21]) * _PAGE,
+        "began_s": _BOOTED_S + int(fields[19]) / _TICKS,
     }

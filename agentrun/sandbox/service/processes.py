@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 
 from fastapi import APIRouter, Response
@@ -67,7 +66,7 @@ class ProcessView(BaseModel):
     status: str = "running"
     command: str
     tag: str | None = Field(description="`started` for what was started by name, not by another process.")
-    createdAt: str = Field(description="When it was looked at; the system does not say when it began.")
+    createdAt: str = Field(description="When it began.")
     resourceUsage: Usage
 
 
@@ -118,10 +117,8 @@ def routes(boxes: Boxes) -> APIRouter:
 
     @router.delete("/{pid}")
     async def end(id: str, pid: int, owner: Owner) -> Stopped:
-        """End a process."""
-        box = boxes.get(id, owner)
-        await _process(box, pid)
-        await box.processes.signal(pid, signal.SIGKILL)
+        """End a process; it has ended when this is answered."""
+        await boxes.get(id, owner).processes.end(pid)
         return Stopped(pid=pid, stopped=True, stopped_at=iso(time.time()), message=f"{pid} was killed.")
 
     @router.post("/{pid}/signal", status_code=204)
@@ -168,6 +165,6 @@ def _view(process: ProcessInfo) -> ProcessView:
         pid=process.pid,
         command=process.command,
         tag="started" if process.started_here else None,
-        createdAt=iso(time.time()),
+        createdAt=iso(process.began_s),
         resourceUsage=Usage(cpuSeconds=process.cpu_s, memoryMb=process.memory_bytes / (1 << 20)),
     )

@@ -23,7 +23,8 @@ def test_processes_are_listed_looked_at_and_ended(client: httpx.Client, box: str
     assert listed["total"] == len(listed["items"])
     sleeper = next(one for one in listed["items"] if "sleep 1234" in one["command"])
     path = f"{box}/processes/{sleeper['processId']}"
-    assert client.get(path).json()["resourceUsage"]["memoryMb"] >= 0
+    looked_at = client.get(path).json()
+    assert looked_at["resourceUsage"]["memoryMb"] >= 0 and looked_at["createdAt"] == sleeper["createdAt"]
     assert client.delete(path).json()["stopped"]
     listed = client.get(f"{box}/processes").json()
     assert [one for one in listed["items"] if "sleep 1234" in one["command"]] == []

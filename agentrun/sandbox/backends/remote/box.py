@@ -245,7 +245,7 @@ def _output(line: dict[str, Any]) -> Stdout | Stderr | Result:
 
 
 def _file(entry: dict[str, Any]) -> FileInfo:
-    modified_s = datetime.fromisoformat(entry["modifiedTime"].replace("Z", "+00:00")).timestamp()
+    modified_s = _when(entry["modifiedTime"])
     kind = {"directory": "dir"}.get(entry["type"], entry["type"])
     told = {**entry, "type": kind, "modified_s": modified_s}
     return msgspec.convert(told, FileInfo)
@@ -254,4 +254,11 @@ def _file(entry: dict[str, Any]) -> FileInfo:
 def _process(told: dict[str, Any]) -> ProcessInfo:
     used = told["resourceUsage"]
     memory = round(used["memoryMb"] * (1 << 20))
-    return ProcessInfo(told["pid"], told["command"], used["cpuSeconds"], memory, told["tag"] is not None)
+    began_s = _when(told["createdAt"])
+    return ProcessInfo(
+        told["pid"], told["command"], used["cpuSeconds"], memory, told["tag"] is not None, began_s
+    )
+
+
+def _when(told: str) -> float:
+    return datetime.fromisoformat(told.replace("Z", "+00:00")).timestamp()

@@ -48,6 +48,11 @@ class Followed:
         """The time that it may take holds on when nobody listens any more."""
         self._deadline = asyncio.get_running_loop().call_later(timeout_s, self._kill)
 
+    async def kill(self) -> None:
+        """Kill it. It is known no more when this returns, though what it has started may speak on."""
+        await self.process.kill()
+        self._over()
+
     @contextmanager
     def listening(self) -> Generator[AsyncIterator[Piece | None]]:
         """What it says from now on: ("stdout" | "stderr", bytes), until it has ended; None when it is quiet for long."""
@@ -83,7 +88,7 @@ class Followed:
     def _kill(self) -> None:
         async def kill() -> None:
             with suppress(AgentRunError):  # it, or all of the sandbox, has ended already
-                await self.process.kill()
+                await self.kill()
 
         self._killing = asyncio.ensure_future(kill())
 

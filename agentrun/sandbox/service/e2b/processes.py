@@ -145,7 +145,11 @@ def routes(entrance: Entrance) -> list[Route]:
         followed, asked = await about(request, wish)
         if asked.signal not in _SIGNALS:
             raise RequestError(f"{asked.signal} is no signal that can be sent.")
-        await followed.process.signal(_SIGNALS[asked.signal])
+        number = _SIGNALS[asked.signal]
+        if number == signal.SIGKILL:
+            await followed.kill()
+        else:
+            await followed.process.signal(number)
         return {}
 
     async def close_stdin(request: Request, wish: Message) -> Message:
