@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 from patience import PATIENCE_S
 
-from agentrun.server import AgentRequest, AgentRunServer
+from agentrun.server import AgentRequest, AgentRunServer, retries
 from agentrun.server.http_protocol import StrictHttp
 
 NODE = Path(__file__).parent / "node"
@@ -86,6 +86,12 @@ def serve_module() -> Iterator[Callable[..., str]]:
     """The same, for all tests of a file."""
     with _serving() as start:
         yield partial(_serve, start)
+
+
+@pytest.fixture
+def patient_with_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that waits for a client which has gone as long as a busy machine may take to bring it back."""
+    monkeypatch.setattr(retries, "_GRACE_S", {"0": PATIENCE_S, "1": PATIENCE_S})
 
 
 def _serve(

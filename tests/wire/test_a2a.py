@@ -222,7 +222,7 @@ async def test_a_task_outlives_who_asked_for_it_is_followed_and_stopped(url, htt
             assert stopped.status.state == TaskState.TASK_STATE_CANCELED
     assert seen[0].task.id == begun.task.id
     assert seen[-1].status_update.status.state == TaskState.TASK_STATE_CANCELED
-    assert await asyncio.to_thread(agent.closed.wait, 30)
+    assert await asyncio.to_thread(agent.closed.wait, PATIENCE_S)
     with pytest.raises(TaskNotCancelableError):
         await client.cancel_task(CancelTaskRequest(id=begun.task.id))
     with pytest.raises(UnsupportedOperationError):

@@ -84,7 +84,7 @@ class Agent:
         if request.text == "ask":
             yield f"You said {await request.ask('Sure?', schema={'type': 'boolean'})}"
             return
-        await asyncio.to_thread(self.go_on.wait, 30)
+        await asyncio.to_thread(self.go_on.wait, PATIENCE_S)
         yield "done"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import anthropic
 import httpx
 import pytest
+from patience import PATIENCE_S
 from wire.clients import shows
 from wire.requirements import requirement
 
@@ -277,21 +278,23 @@ def test_both_paths_answer(url):
 
 
 @requirement("messages:retries")
+@pytest.mark.usefixtures("patient_with_retries")
 def test_a_retry_joins_the_run_that_is_there(serve):
     runs: list[int] = []
     go = threading.Event()
 
     async def slow(request: AgentRequest):
         runs.append(1)
-        await asyncio.to_thread(go.wait, 30)
+        await asyncio.to_thread(go.wait, PATIENCE_S)
         yield "done"
 
     url = serve(slow)
     sent: list[int] = []
 
-    def on_request(_: Any) -> None:
+    def on_request(request: Any) -> None:
         sent.append(1)
         if len(sent) == 2:
+            request.extensions["timeout"]["read"] = PATIENCE_S
             go.set()
 
     with anthropic.DefaultHttpxClient(event_hooks={"request": [on_request]}) as http:
@@ -306,7 +309,7 @@ def test_signs_of_life_disturb_nobody(serve):
 
     async def agent(request: AgentRequest):
         yield "a"
-        await asyncio.to_thread(go.wait, 30)
+        await asyncio.to_thread(go.wait, PATIENCE_S)
         yield "b"
 
     url = serve(agent, heartbeat_s=0.05)

@@ -207,7 +207,7 @@ async def test_a_call_that_is_given_up_ends_its_run(url, agent, mode):
         )
         await asyncio.wait_for(going.wait(), PATIENCE_S)
         call.cancel()
-        assert await asyncio.to_thread(agent.closed.wait, 30)
+        assert await asyncio.to_thread(agent.closed.wait, PATIENCE_S)
         with pytest.raises(asyncio.CancelledError):
             await call
 

@@ -18,7 +18,7 @@ from agentrun.config import load
 from agentrun.errors import AgentRunError, Conflict, NotFound, PermissionDenied, RateLimited, RequestError
 from agentrun.messages import Audio, File, Image, Refusal, Role, Text
 from agentrun.protocols.openai_chat import OpenAIChat
-from agentrun.server import AgentRequest, retries
+from agentrun.server import AgentRequest
 
 CLIENT = "openai-python"
 
@@ -289,9 +289,8 @@ def test_fact_07_a_failed_run_is_not_retried(serve, stream):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_fact_07_a_retry_after_a_timeout_joins_the_run(serve, stream, monkeypatch):
-    # as long as a busy machine may take to come back
-    monkeypatch.setattr(retries, "_GRACE_S", {"0": PATIENCE_S, "1": PATIENCE_S})
+@pytest.mark.usefixtures("patient_with_retries")
+def test_fact_07_a_retry_after_a_timeout_joins_the_run(serve, stream):
     runs, release = [], threading.Event()
 
     def agent(request: AgentRequest):
@@ -781,7 +780,7 @@ def test_fact_22_a_stream_never_just_ends(serve, last):
 
     async def agent(request: AgentRequest):
         yield "half"
-        await asyncio.to_thread(half.wait, 10)
+        await asyncio.to_thread(half.wait, PATIENCE_S)
         yield last
 
     url = serve(agent, protocols=[BrokenEncoder(load())])
@@ -812,7 +811,7 @@ def test_fact_23_a_failure_mid_stream_is_an_error_frame(serve):
 
     async def agent(request: AgentRequest):
         yield "half"
-        await asyncio.to_thread(said.wait, 10)
+        await asyncio.to_thread(said.wait, PATIENCE_S)
         raise ValueError("secret text")
 
     stream = client(serve(agent)).chat.completions.create(**ASK, stream=True)

@@ -70,7 +70,7 @@ class Agent:
                 yield "I do." if agreed else "I do not."
             case "wait":
                 yield "half"
-                await asyncio.to_thread(self.go.wait, 30)
+                await asyncio.to_thread(self.go.wait, PATIENCE_S)
                 yield " whole"
             case "endless":
                 try:
@@ -455,21 +455,23 @@ def test_every_kind_of_input_reaches_the_agent(client, agent):
 
 
 @requirement("responses:retries")
+@pytest.mark.usefixtures("patient_with_retries")
 def test_fact_07_a_retry_joins_the_run_that_is_there(serve):
     runs: list[int] = []
     go = threading.Event()
 
     async def slow(request: AgentRequest):
         runs.append(1)
-        await asyncio.to_thread(go.wait, 30)
+        await asyncio.to_thread(go.wait, PATIENCE_S)
         yield "done"
 
     url = serve(slow)
     sent: list[int] = []
 
-    def on_request(_: Any) -> None:
+    def on_request(request: Any) -> None:
         sent.append(1)
         if len(sent) == 2:
+            request.extensions["timeout"]["read"] = PATIENCE_S
             go.set()
 
     with openai.DefaultHttpxClient(event_hooks={"request": [on_request]}) as http:
@@ -517,7 +519,7 @@ def test_signs_of_life_disturb_nobody(serve):
 
     async def agent(request: AgentRequest):
         yield "a"
-        await asyncio.to_thread(go.wait, 30)
+        await asyncio.to_thread(go.wait, PATIENCE_S)
         yield "b"
 
     url = serve(agent, heartbeat_s=0.05)

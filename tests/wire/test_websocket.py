@@ -163,7 +163,7 @@ async def test_several_runs_on_one_connection_do_not_wait_for_each_other(socket,
     await send(socket, "cancel", run_id=long["run_id"])
     last = await rest(socket)
     assert last[-1]["event"] == {"type": "run.finished", "reason": "cancelled"}
-    assert await asyncio.to_thread(agent.closed.wait, 30)
+    assert await asyncio.to_thread(agent.closed.wait, PATIENCE_S)
 
 
 @requirement("websocket:disconnect")
@@ -173,7 +173,7 @@ async def test_a_client_that_goes_takes_its_runs_along(url, agent):
         await send(socket, "start", text="forever")
         while (await hear(socket)).get("index", 0) < 2:  # the agent has begun
             pass
-    assert await asyncio.to_thread(agent.closed.wait, 30)
+    assert await asyncio.to_thread(agent.closed.wait, PATIENCE_S)
 
 
 @requirement("websocket:follow")
