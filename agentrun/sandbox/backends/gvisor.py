@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from agentrun.errors import SandboxUnavailable
 from agentrun.sandbox.backend import Mount, Order
 from agentrun.sandbox.local import relayed
 from agentrun.sandbox.local.box import LocalBox
-from agentrun.sandbox.records import Process
+from agentrun.sandbox.scratch import Scratch, sweep
 from agentrun.sandbox.template import Limits
 from agentrun.sandbox.values import HOME, Isolation
 
 _UID = 1000
-_PREFIX = "agentrun-gvisor-"
+_KIND = "gvisor"
 _NAMESPACES = ("pid", "network", "ipc", "uts", "mount")
 _SHARED = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ssl/certs")
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
@@ -66,7 +65,8 @@ def _program() -> str | None:
 def _engine(order: Order) -> relayed.Engine:
     program = _program()
     assert program is not None
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{_own()}-"))
+    scratch = Scratch(_KIND)
+    folder = scratch.path
     runsc = [program, "--root", str(folder / "state"), "--network=none", "--ignore-cgroups"]
     runsc += [] if os.geteuid() == 0 else ["--rootless"]
     python = os.path.realpath(order.template.python or sys.executable)
@@ -86,7 +86,7 @@ def _engine(order: Order) -> relayed.Engine:
 
     def clean() -> None:
         subprocess.run([*runsc, "delete", "--force", order.id], capture_output=True, timeout=30)
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.remove()
 
     return relayed.Engine(command, python, relayed.usual_env(), _isolation(), clean)
 
@@ -94,15 +94,7 @@ def _engine(order: Order) -> relayed.Engine:
 @cache
 def _sweep_once() -> None:
     """The folders of owners that were killed; what ran in them has ended with them."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*-*"):
-        pid, start = folder.name.removeprefix(_PREFIX).split("-")[:2]
-        if pid.isdigit() and start.isdigit() and not Process(int(pid), int(start)).alive:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _own() -> str:
-    own = Process.of(os.getpid())
-    return f"{os.getpid()}-{own.start if own is not None else 0}"
+    sweep(_KIND)
 
 
 def _root(root: Path) -> Path:

@@ -57,6 +57,7 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        await snapshots.begin()
         try:
             yield
         finally:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -12,12 +10,15 @@ from pathlib import Path
 import msgspec
 
 from agentrun.errors import NotFound, RateLimited, TooLarge
+from agentrun.sandbox import scratch
 from agentrun.sandbox.sandbox import Sandbox
+from agentrun.sandbox.scratch import Scratch
 from agentrun.sandbox.template import Template
 from agentrun.utils import ids
 
 _MOST, _MOST_BYTES = 100, 4 << 30
 _PIECE = 1 << 20
+_KIND = "snapshots"
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -36,8 +37,12 @@ class Snapshots:
     """Those of a service. One is there when all of it is, and not before."""
 
     def __init__(self) -> None:
-        self._folder: Path | None = None
+        self._folder: Scratch | None = None
         self._known: dict[str, Snapshot] = {}
+
+    async def begin(self) -> None:
+        """Remove what services have left that were killed."""
+        await asyncio.to_thread(scratch.sweep, _KIND)
 
     async def take(self, box: Sandbox, template: str, owner: str, name: str | None = None) -> Snapshot:
         """The files of a sandbox, as they are now: it rests meanwhile, so that nothing changes half way."""
@@ -79,12 +84,13 @@ class Snapshots:
         """Remove them all."""
         self._known.clear()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
+            self._folder = None
 
     def _place(self) -> Path:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="agentrun-snapshots-"))
-        return self._folder
+            self._folder = Scratch(_KIND)
+        return self._folder.path
 
     async def _write(self, path: Path, box: Sandbox) -> int:
         room = _MOST_BYTES - sum(one.size for one in self._known.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
+import pytest
 
 from .conftest import PATIENCE_S, Service, create
 
@@ -94,3 +95,25 @@ def test_snapshots_of_one_key_are_not_anothers(tmp_path: Path):
                 assert two.delete(f"/snapshots/{name}").status_code == 404
             assert two.post(f"{box}/fork", json={}).status_code == 404
             assert one.get("/snapshots", timeout=PATIENCE_S).json() != []
+
+
+def test_the_next_service_removes_the_snapshots_of_one_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    def tars() -> list[Path]:
+        return list(tmp_path.glob("*/snap_*.tar"))
+
+    with Service(tmp_path) as killed, Service(tmp_path) as living:
+        for service in (killed, living):
+            with service.client() as client:
+                client.post(f"/sandboxes/{create(client)}/snapshots", json={})
+        before = tars()
+        killed.process.kill()
+        killed.process.wait()
+        assert len(before) == 2 and sorted(tars()) == sorted(before)
+        with Service(tmp_path), living.client() as client:
+            (kept,) = client.get("/snapshots").json()
+            assert [path.stem for path in tars()] == [kept["snapshotId"]]
+    assert tars() == []
