@@ -54,7 +54,7 @@ def as_user(home: Path, *words: str) -> list[str]:
         *words,
     ]
     sources = [prefix, str(ROOT), sysconfig.get_path("purelib"), str(home)]
-    return stage.words(USER, sources, command)
+    return [sys.executable, str(Path(__file__).with_name("as_user.py")), str(USER), *sources, "--", *command]
 
 
 class Prober:

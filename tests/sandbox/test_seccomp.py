@@ -7,8 +7,8 @@ import struct
 
 import pytest
 
-from agentrun.sandbox.guest import seccomp
-from agentrun.sandbox.guest.syscalls import ALLOWED, CHECKED
+from agentrun.sandbox.backends.bubblewrap import filter
+from agentrun.sandbox.backends.bubblewrap.syscalls import ALLOWED, CHECKED
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -16,7 +16,7 @@ COLUMN = {"x86_64": 0, "aarch64": 1}
 
 
 def decide(machine: str, number: int, *arguments: int, arch: int | None = None, nested: bool = False) -> int:
-    code = seccomp.program(machine, nested)
+    code = filter.program(machine, nested)
     lines = [struct.unpack_from("=HBBI", code, at) for at in range(0, len(code), 8)]
     assert len(lines) < 4096  # the most that the kernel takes
     data = struct.pack(

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
-import resource
-import signal
-import socket
 import struct
 
 from . import landlock, seccomp
 from .hints import Any
 from .libc import CLONE, call, libc, mount, prctl, syscall
+from .slim import signal, socket
 
 UID = 1000
 HOME = "/home/user"
@@ -26,6 +23,11 @@ _NOSUID, _NODEV, _NOEXEC = 2, 4, 8
 _PDEATHSIG, _DUMPABLE, _CAPBSET_DROP, _NO_NEW_PRIVS, _NAME = 1, 4, 24, 38, 15
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _UP = 0x8913, 0x8914, 1
 _CAPABILITY_3 = 0x20080522
+
+# by the numbers that both machine types have for them
+_FSIZE, _DATA, _CORE, _NPROC, _NOFILE, _MEMLOCK = 1, 2, 4, 6, 7, 8
+_SIGPENDING, _MSGQUEUE, _NICE, _RTPRIO = 11, 12, 13, 14
+_BOUND = struct.Struct("=QQ")  # soft and hard
 
 
 def clone() -> int:
@@ -60,13 +62,16 @@ def furnish(limits: dict[str, Any]) -> None:
 
 
 def loopback_up() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = fcntl.ioctl(any_socket, _SIOCGIFFLAGS, struct.pack("16sH22x", b"lo", 0))
-        flags = struct.unpack_from("=H", request, 16)[0]
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | _UP))
+    any_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    request = ctypes.create_string_buffer(b"lo", 40)
+    call(libc.ioctl, any_socket.fileno(), _SIOCGIFFLAGS, request)
+    (flags,) = struct.unpack_from("=H", request, 16)
+    struct.pack_into("=H", request, 16, flags | _UP)
+    call(libc.ioctl, any_socket.fileno(), _SIOCSIFFLAGS, request)
+    any_socket.close()
 
 
-def lock(limits: dict[str, Any], writable: list[str]) -> dict[str, Any]:
+def lock(limits: dict[str, Any], writable: list[str], filter: bytes) -> dict[str, Any]:
     """Give up what is left to give up. What it says is what holds."""
     os.umask(0o022)
     set_limits(limits)
@@ -74,29 +79,30 @@ def lock(limits: dict[str, Any], writable: list[str]) -> dict[str, Any]:
     drop_capabilities()
     call(prctl, _DUMPABLE, 0, 0, 0, 0)
     known = landlock.restrict([*_WRITABLE, "/dev/null", "/dev/tty", "/proc", *writable])
-    seccomp.load(bool(limits.get("nested")))
+    seccomp.load(filter)
     return {"landlock": known}
 
 
 def set_limits(limits: dict[str, Any]) -> None:
     mb = 1 << 20
     wanted = {
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: limits["open_files"],
-        resource.RLIMIT_FSIZE: limits["file_mb"] * mb,
-        resource.RLIMIT_NPROC: limits["processes"],
-        resource.RLIMIT_MEMLOCK: 1 * mb,
-        resource.RLIMIT_MSGQUEUE: 1 * mb,
-        resource.RLIMIT_SIGPENDING: 1024,
-        resource.RLIMIT_RTPRIO: 0,
-        resource.RLIMIT_NICE: 0,
+        _CORE: 0,
+        _NOFILE: limits["open_files"],
+        _FSIZE: limits["file_mb"] * mb,
+        _NPROC: limits["processes"],
+        _MEMLOCK: 1 * mb,
+        _MSGQUEUE: 1 * mb,
+        _SIGPENDING: 1024,
+        _RTPRIO: 0,
+        _NICE: 0,
     }
     if limits.get("data_mb"):
-        wanted[resource.RLIMIT_DATA] = limits["data_mb"] * mb
+        wanted[_DATA] = limits["data_mb"] * mb
+    held = ctypes.create_string_buffer(_BOUND.size)
     for kind, value in wanted.items():
-        hard = resource.getrlimit(kind)[1]
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (bound, bound))
+        call(libc.prlimit, 0, kind, None, held)
+        bound = min(value, _BOUND.unpack(held)[1])  # no bound is the largest number there is
+        call(libc.prlimit, 0, kind, _BOUND.pack(bound, bound), None)
 
 
 def drop_capabilities() -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-from collections.abc import Mapping
 
 from . import confine, python, spawn
 from .files import Refused
+from .hints import Mapping
+from .slim import signal, socket
 from .wire import Closed, Wire
 
 _STATUS = "printf '%s\\0' \"$?\" >&"
@@ -103,11 +102,12 @@ class Contexts:
         if self._waiting is None:
             return None
         (pid, wire), self._waiting = self._waiting, None
-        with wire.socket:
-            try:
-                wire.send({"cwd": cwd, "env": dict(env)}, descriptors)
-            except Closed:
-                return None
+        try:
+            wire.send({"cwd": cwd, "env": dict(env)}, descriptors)
+        except Closed:
+            return None
+        finally:
+            wire.socket.close()
         return pid
 
     def _become(self, cwd: str, env: Mapping[str, str], descriptors: list[int]) -> None:

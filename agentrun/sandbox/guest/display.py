@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import sys
-from collections.abc import Callable
 
-from .hints import Any
+from .hints import Any, Callable
+from .slim import late
 
 _METHODS = {
     "text/html": "_repr_html_",
@@ -63,13 +61,18 @@ def _text(value: Any) -> str:
 def _carried(value: Any) -> Any:
     """As JSON can carry it: bytes in base64."""
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
+        return _in_base64(value)
     if isinstance(value, str):
         return clean(value)
     try:
+        json = late("json")
         return json.loads(json.dumps(value))
     except (TypeError, ValueError, RecursionError):
         return _text(value)
+
+
+def _in_base64(data: bytes) -> str:
+    return late("binascii").b2a_base64(data, newline=False).decode()
 
 
 def clean(text: str) -> str:
@@ -103,4 +106,4 @@ def _figure(figure: Any) -> dict[str, Any]:
     png, svg = BytesIO(), BytesIO()
     figure.savefig(png, format="png", bbox_inches="tight")
     figure.savefig(svg, format="svg", bbox_inches="tight")
-    return {"image/png": base64.b64encode(png.getvalue()).decode(), "image/svg+xml": svg.getvalue().decode()}
+    return {"image/png": _in_base64(png.getvalue()), "image/svg+xml": svg.getvalue().decode()}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from .hints import Any
+from .slim import signal
 
 _INTERVAL_S = 0.2
 _FOLDERS = ("/home/user", "/tmp", "/dev/shm")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import selectors
 import socket
-from collections.abc import Callable
 
 from .files import Refused
+from .hints import Callable
 from .pump import Pump
+from .turns import WRITE, Turns
 
 _MOST = 200
 _ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
@@ -18,8 +18,8 @@ _REACHED, _REFUSED = b"\0", b"\1"
 class Ports:
     """The connections there are. The first byte on each says whether somebody listens."""
 
-    def __init__(self, selector: selectors.BaseSelector) -> None:
-        self._selector = selector
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
         self._open = 0
 
     def dial(self, port: int, outside: int) -> None:
@@ -46,14 +46,14 @@ class Ports:
         inside.connect_ex((address, port))
 
         def connected() -> None:
-            self._selector.unregister(inside)
+            self._turns.unregister(inside)
             if inside.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 inside.close()
                 self._try(port, outside, addresses)
             else:
                 self._join(outside, inside)
 
-        self._selector.register(inside, selectors.EVENT_WRITE, connected)
+        self._turns.register(inside, WRITE, connected)
 
     def _join(self, outside: socket.socket, inside: socket.socket) -> None:
         """Pump both ways. Each way ends on its own; both ends are closed when both ways have ended, or one has failed."""
@@ -83,8 +83,8 @@ class Ports:
             return one_way_over
 
         going = {inside, ends[0]}
-        pumps.append(Pump(self._selector, outside.fileno(), inside.fileno(), over(inside)))
-        pumps.append(Pump(self._selector, ends[1].fileno(), ends[0].fileno(), over(ends[0])))
+        pumps.append(Pump(self._turns, outside.fileno(), inside.fileno(), over(inside)))
+        pumps.append(Pump(self._turns, ends[1].fileno(), ends[0].fileno(), over(ends[0])))
 
     def _end(self, outside: socket.socket, word: bytes = b"") -> None:
         self._open -= 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import selectors
-from collections.abc import Callable
+
+from .hints import Callable
+from .turns import READ, WRITE, Turns
 
 _PIECE = 1 << 18
 
@@ -14,13 +15,13 @@ class Pump:
 
     def __init__(
         self,
-        selector: selectors.BaseSelector,
+        turns: Turns,
         source: int,
         target: int,
         done: Callable[[int, OSError | None], None],
         limit: int | None = None,
     ) -> None:
-        self._selector = selector
+        self._turns = turns
         self._source, self._target = source, target
         self._done = done
         self._left = limit
@@ -28,7 +29,7 @@ class Pump:
         self._waiting = b""
         self._dry = False
         self._watched: int | None = None
-        self._wait_for(source, selectors.EVENT_READ)
+        self._wait_for(source, READ)
 
     def _step(self) -> None:
         if self._watched is None:  # stopped by another event of the same turn
@@ -48,9 +49,9 @@ class Pump:
             self._finish(error)
             return
         if self._waiting:
-            self._wait_for(self._target, selectors.EVENT_WRITE)
+            self._wait_for(self._target, WRITE)
         else:
-            self._wait_for(self._source, selectors.EVENT_READ)
+            self._wait_for(self._source, READ)
             if self._dry:
                 self._step()
 
@@ -70,14 +71,8 @@ class Pump:
         if self._watched == descriptor:
             return
         self.stop()
-        try:
-            self._selector.register(descriptor, event, self._step)
-            self._watched = descriptor
-        except PermissionError:  # a regular file is always ready; the other end is what is waited for
-            other = self._target if descriptor == self._source else self._source
-            event = selectors.EVENT_WRITE if other == self._target else selectors.EVENT_READ
-            self._selector.register(other, event, self._step)
-            self._watched = other
+        self._turns.register(descriptor, event, self._step)
+        self._watched = descriptor
 
     def _finish(self, error: OSError | None) -> None:
         self.stop()
@@ -85,5 +80,5 @@ class Pump:
 
     def stop(self) -> None:
         if self._watched is not None:
-            self._selector.unregister(self._watched)
+            self._turns.unregister(self._watched)
             self._watched = None

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import ast
+import _ast
 import builtins
-import json
-import linecache
 import os
-import signal
-import socket
 import sys
-import traceback
-import types
-from collections.abc import Coroutine, Mapping
 
 from . import confine, display, shorthand
-from .hints import Any
+from .hints import TYPE_CHECKING, Any, Coroutine, Mapping
+from .slim import encode, late, signal, socket
+from .sources import Sources
 from .wire import LARGEST, Closed, Wire
 
-_ASYNC = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+if TYPE_CHECKING:
+    import traceback
+    import types
+
+_ASYNC = _ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _COROUTINE = 0x80  # a flag of code objects; the module that names it is large
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -86,7 +85,8 @@ class Context:
         self._running = False
         self._id = 0
         self._loop: Any = None
-        module = types.ModuleType("__main__")
+        self._sources = Sources()
+        module = type(sys)("__main__")
         sys.modules["__main__"] = module
         self._names = module.__dict__
         self._names["__builtins__"] = builtins
@@ -115,8 +115,8 @@ class Context:
         return self._wire.receive()
 
     def run(self, id: int, code: str, env: Mapping[str, str]) -> None:
-        self._id = id
         """Run a cell, and tell what comes of it."""
+        self._id = id
         self._count += 1
         before = {name: os.environ.get(name) for name in env}
         os.environ.update(env)
@@ -140,21 +140,21 @@ class Context:
 
     def _execute(self, code: str, name: str) -> None:
         source = shorthand.expand(code)
-        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        tree = ast.parse(source, name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        self._sources.add(name, source)
+        tree: Any = compile(source, name, "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
+        last: Any = tree.body.pop() if tree.body and isinstance(tree.body[-1], _ast.Expr) else None
         if tree.body:
-            self._evaluate(compile(tree, name, "exec", _ASYNC))
-        if isinstance(last, ast.Expr):
-            value = self._evaluate(compile(ast.Expression(last.value), name, "eval", _ASYNC))
+            self._evaluate(compile(tree, name, "exec", _ASYNC, dont_inherit=True))
+        if last is not None:
+            last = _ast.Expression(last.value)
+            value = self._evaluate(compile(last, name, "eval", _ASYNC, dont_inherit=True))
             if value is not None and not source.rstrip().endswith(";"):
                 self._names["_"] = value
                 self._show(value, main=True)
 
     def _evaluate(self, code: types.CodeType) -> Any:
-        if code.co_flags & _COROUTINE:
-            return self._wait(types.FunctionType(code, self._names)())
-        return eval(code, self._names)
+        value = eval(code, self._names)
+        return self._wait(value) if code.co_flags & _COROUTINE else value
 
     def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         if self._loop is None:
@@ -173,10 +173,10 @@ class Context:
 
     def _tell(self, what: str, **fields: Any) -> None:
         frame = {"event": what, "id": self._id, **fields}
-        size = len(json.dumps(frame))
-        if size > LARGEST:
-            frame["data"] = {"text/plain": f"<{size} bytes: too large to be shown>"}
-        self._wire.send(frame)
+        body = encode(frame)
+        if len(body) > LARGEST:
+            body = encode({**frame, "data": {"text/plain": f"<{len(body)} bytes: too large to be shown>"}})
+        self._wire.put(body)
 
     def _fork(self, descriptors: list[int]) -> None:
         """Two of this context: the copy goes on with the descriptors that came, as a child of the first process."""
@@ -211,7 +211,7 @@ def _restore(name: str, value: str | None) -> None:
 def _described(error: BaseException) -> dict[str, str]:
     """The error without the frames that are ours. Nothing it brings along can make this fail."""
     try:
-        report = traceback.TracebackException.from_exception(error)
+        report = late("traceback").TracebackException.from_exception(error)
         _without_ours(report)
         text, value = "".join(report.format()), str(error)
     except BaseException:
@@ -225,7 +225,7 @@ def _described(error: BaseException) -> dict[str, str]:
 
 def _without_ours(report: traceback.TracebackException | None) -> None:
     while report is not None:
-        report.stack = traceback.StackSummary.from_list(
+        report.stack = type(report.stack).from_list(
             [frame for frame in report.stack if os.path.dirname(frame.filename) != _HERE]
         )
         report = report.__cause__ or report.__context__

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
-import selectors
-import signal
-import socket
 import time
-from collections.abc import Callable
 
-from . import confine, files, ports, spawn, watch
+from . import confine, files, spawn
 from .contexts import Contexts
-from .hints import Any
+from .hints import TYPE_CHECKING, Any, Callable
 from .memory import Memory
 from .pump import Pump
+from .slim import signal, socket
+from .turns import READ, Turns
 from .wire import Closed, Wire
+
+if TYPE_CHECKING:
+    from .ports import Ports
+    from .watch import Watches
 
 _DEEPEST = 100
 _LIMITS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
@@ -32,7 +34,7 @@ class Guest:
         self._limits = limits
         self._alone = alone  # whether every process it sees is its own
         self._helper = helper  # a child that is none of the sandbox's processes
-        self._selector = selectors.DefaultSelector()
+        self._turns = Turns()
         self._env: dict[str, str] = {}
         self._contexts = Contexts()
         self._terminals: dict[int, int] = {}
@@ -40,8 +42,8 @@ class Guest:
         self._incoming: dict[int, files.Incoming] = {}
         self._copying: dict[int, Pump] = {}
         self._started: set[int] = set()
-        self._watches = watch.Watches(self._selector, wire)
-        self._ports = ports.Ports(self._selector)
+        self._watches: Watches | None = None
+        self._ports: Ports | None = None
         self._memory = Memory(limits)
         self._ended_cpu_s = 0.0
 
@@ -53,12 +55,11 @@ class Guest:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         # who was started in the background of a script ignores interrupts, and so would every program started here
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._selector.register(woken, selectors.EVENT_READ, lambda: self._reap(woken))
-        self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
+        self._turns.register(woken, READ, lambda: self._reap(woken))
+        self._turns.register(self._wire, READ, self._hear)
         try:
             while True:
-                for key, _ in self._selector.select(self._memory.interval_s(bool(self._running()))):
-                    key.data()
+                self._turns.take(self._memory.interval_s(bool(self._running())))
                 self._memory.check(self._running())
         except Closed:
             return
@@ -161,13 +162,13 @@ class Guest:
         ends = [os.dup(master), os.dup(end), os.dup(master), os.dup(end)]
         for one in ends:
             os.set_blocking(one, False)
-        typing = Pump(self._selector, ends[1], ends[0], lambda size, error: None)
+        typing = Pump(self._turns, ends[1], ends[0], lambda size, error: None)
 
         def screen_over(*_: Any) -> None:
             typing.stop()
             _close(*ends)
 
-        self._screens[pid] = Pump(self._selector, ends[2], ends[3], screen_over)
+        self._screens[pid] = Pump(self._turns, ends[2], ends[3], screen_over)
         return pid
 
     def _do_resize(self, _: list[int], pid: int, columns: int, rows: int) -> None:
@@ -231,7 +232,7 @@ class Guest:
             raise files.Refused("too_large", f"{path} has {size} bytes, which is more than {limit}.")
         target = os.dup(descriptors[0])
         os.set_blocking(target, False)
-        Pump(self._selector, source, target, lambda moved, error: _close(source, target), size)
+        Pump(self._turns, source, target, lambda moved, error: _close(source, target), size)
         return size
 
     def _do_write(self, descriptors: list[int], path: str, mode: int) -> int:
@@ -247,7 +248,7 @@ class Guest:
             self._say({"event": "received", "file": number})
 
         self._incoming[number] = incoming
-        self._copying[number] = Pump(self._selector, source, number, done)
+        self._copying[number] = Pump(self._turns, source, number, done)
         return number
 
     def _do_keep(self, _: list[int], file: int, size: int) -> dict[str, Any]:
@@ -257,12 +258,21 @@ class Guest:
         self._incoming.pop(file).drop()
 
     def _do_watch(self, _: list[int], path: str) -> int:
+        from .watch import Watches
+
+        if self._watches is None:
+            self._watches = Watches(self._turns, self._wire)
         return self._watches.add(self._path(path))
 
     def _do_unwatch(self, _: list[int], watch: int) -> None:
-        self._watches.remove(watch)
+        if self._watches is not None:
+            self._watches.remove(watch)
 
     def _do_dial(self, descriptors: list[int], port: int) -> None:
+        from .ports import Ports
+
+        if self._ports is None:
+            self._ports = Ports(self._turns)
         self._ports.dial(port, os.dup(descriptors[0]))
 
     def _do_pack(self, descriptors: list[int]) -> int:

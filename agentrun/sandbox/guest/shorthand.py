@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import re
+import _ast
 
-_LINE = re.compile(r"^(\s*)(!|%pip\s)(.*)$")
+from .slim import late
+
+_LINE = r"^(\s*)(!|%pip\s)(.*)$"
 
 
 def expand(code: str) -> str:
@@ -13,14 +14,14 @@ def expand(code: str) -> str:
     if "!" not in code and "%pip" not in code:
         return code
     try:
-        ast.parse(code)
+        compile(code, "<code>", "exec", _ast.PyCF_ONLY_AST, dont_inherit=True)
     except SyntaxError:
         return "\n".join(map(_expand_line, code.split("\n")))
     return code
 
 
 def _expand_line(line: str) -> str:
-    match = _LINE.match(line)
+    match = late("re").match(_LINE, line)
     if match is None:
         return line
     command = match[3] if match[2] == "!" else f"python3 -m pip {match[3]}"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import signal
 import struct
-import termios
 import time
-from collections.abc import Mapping, Sequence
 
-from .hints import Any
+from .hints import Any, Mapping, Sequence
+from .slim import late, signal
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -27,10 +24,8 @@ def start(
     terminal: bool = False,
 ) -> int:
     """Start a program in a session of its own; gives its number. The caller reaps it."""
-    import subprocess  # a warm parent has loaded it; one that starts cold does not wait for it
-
     words = [_SHELL, "-c", argv] if isinstance(argv, str) else list(argv)
-    child = subprocess.Popen(
+    child = late("subprocess").Popen(
         words,
         stdin=streams[0],
         stdout=streams[1],
@@ -46,7 +41,7 @@ def start(
 
 
 def _take_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    late("fcntl").ioctl(0, late("termios").TIOCSCTTY, 0)
 
 
 def open_terminal(columns: int, rows: int) -> tuple[int, int]:
@@ -57,7 +52,7 @@ def open_terminal(columns: int, rows: int) -> tuple[int, int]:
 
 
 def resize(terminal: int, columns: int, rows: int) -> None:
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("=HHHH", rows, columns, 0, 0))
+    late("fcntl").ioctl(terminal, late("termios").TIOCSWINSZ, struct.pack("=HHHH", rows, columns, 0, 0))
 
 
 def send_signal(pid: int, number: int, group: bool) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-import selectors
 import struct
 
 from . import files
 from .libc import call, libc
+from .turns import READ, Turns
 from .wire import Wire
 
 _EVENT = struct.Struct("=iIII")
@@ -28,8 +28,8 @@ _MOST = 1000
 class Watches:
     """What is watched, and for whom."""
 
-    def __init__(self, selector: selectors.BaseSelector, wire: Wire) -> None:
-        self._selector = selector
+    def __init__(self, turns: Turns, wire: Wire) -> None:
+        self._turns = turns
         self._wire = wire
         self._folders: dict[int, dict[int, str]] = {}
 
@@ -43,12 +43,12 @@ class Watches:
             os.close(watcher)
             del self._folders[watcher]
             raise
-        self._selector.register(watcher, selectors.EVENT_READ, lambda: self._tell(watcher))
+        self._turns.register(watcher, READ, lambda: self._tell(watcher))
         return watcher
 
     def remove(self, watcher: int) -> None:
         if self._folders.pop(watcher, None) is not None:
-            self._selector.unregister(watcher)
+            self._turns.unregister(watcher)
             os.close(watcher)
 
     def _look_into(self, watcher: int, path: str) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import struct
-from collections import deque
 
 from .hints import Any
+from .slim import decode, encode, socket
 
 LARGEST = 16 << 20
 _LENGTH = struct.Struct("<I")
 _MOST_DESCRIPTORS = 8
+_NOTES = socket.CMSG_LEN(4 * _MOST_DESCRIPTORS)
 
 
 class Closed(Exception):
@@ -25,22 +24,29 @@ class Wire:
     def __init__(self, end: socket.socket) -> None:
         self.socket = end
         self._bytes = bytearray()
-        self._descriptors: deque[int] = deque()
+        self._descriptors: list[int] = []
 
     def fileno(self) -> int:
         return self.socket.fileno()
 
     def send(self, frame: dict[str, Any], descriptors: list[int] | None = None) -> None:
         """Send a frame whole."""
-        body = json.dumps(frame, ensure_ascii=True, separators=(",", ":")).encode()
+        self.put(encode(frame), descriptors)
+
+    def put(self, body: bytes, descriptors: list[int] | None = None) -> None:
+        """Send a frame that is JSON already."""
         data = memoryview(_LENGTH.pack(len(body)) + body)
         try:
-            sent = socket.send_fds(self.socket, [data], descriptors) if descriptors else 0
+            sent = self._send_with(data, descriptors) if descriptors else 0
             # to send nothing fails as well, if who has all of it has closed its end by now
             if sent < len(data):
                 self.socket.sendall(data[sent:])
         except OSError as error:
             raise Closed from error
+
+    def _send_with(self, data: memoryview, descriptors: list[int]) -> int:
+        note = struct.pack(f"={len(descriptors)}i", *descriptors)
+        return self.socket.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, note)])
 
     def receive(self) -> dict[str, Any]:
         """The next frame; waits for it."""
@@ -51,17 +57,22 @@ class Wire:
     def fill(self) -> None:
         """Take what has come."""
         try:
-            data, descriptors, _, _ = socket.recv_fds(self.socket, 1 << 16, _MOST_DESCRIPTORS)
+            data, notes, _, _ = self.socket.recvmsg(1 << 16, _NOTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             raise Closed from error
         if not data:
             raise Closed
+        for _, kind, note in notes:
+            if kind == socket.SCM_RIGHTS:
+                self._take(struct.unpack_from(f"={len(note) // 4}i", note))
+        self._bytes += data
+
+    def _take(self, descriptors: tuple[int, ...]) -> None:
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        self._descriptors.extend(descriptors)
-        self._bytes += data
+        self._descriptors += descriptors
 
     def next(self) -> dict[str, Any] | None:
         """A frame that has come whole."""
@@ -72,8 +83,11 @@ class Wire:
             return None
         body = bytes(self._bytes[_LENGTH.size : _LENGTH.size + length])
         del self._bytes[: _LENGTH.size + length]
-        return json.loads(body)
+        return decode(body)
 
     def descriptors(self, count: int) -> list[int]:
         """Those that came with the frame just read."""
-        return [self._descriptors.popleft() for _ in range(count)]
+        found, self._descriptors = self._descriptors[:count], self._descriptors[count:]
+        if len(found) < count:
+            raise IndexError("fewer descriptors came than were announced")
+        return found

@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
-import signal
-import socket
 import sys
-from importlib import machinery
 
-from . import confine, seccomp, serve
+from . import confine, serve
 from .hints import Any
+from .slim import machinery, signal, socket
 from .wire import Closed, Wire
 
 
-def main(number: int, packages: list[str], preload: list[str], flat: bool) -> None:
+def main(number: int) -> None:
     """Serve on this descriptor until it closes; then this namespace ends, and all in it.
 
-    `flat`: become the one sandbox that is asked for, where no namespaces can be made inside of namespaces.
+    The first that is said on it: which `packages` there are, what to `preload`, the system call `filter`; and whether to
+    become the one sandbox that is asked for (`flat`), where no namespaces can be made inside of namespaces.
     """
     confine.end_with_parent()
     confine.name_process("zygote")
     wire = Wire(socket.socket(fileno=number))
-    sys.path[:] = [*_standard_library(), *packages, _own_packages()]
+    start = wire.receive()
+    filter = bytes.fromhex(start["filter"])
+    sys.path += [*start["packages"], _own_packages()]
     _expect(_own_packages())
-    seccomp.prepared(False)
     signal.signal(signal.SIGCHLD, _reap)
     try:
-        for name in preload:
-            importlib.import_module(name)
+        for name in start["preload"]:
+            __import__(name)
     except Exception as error:
         wire.send({"event": "failed", "what": f"{type(error).__name__}: {error}"})
         return
     if len(os.listdir("/proc/self/task")) > 1:
         wire.send({"event": "failed", "what": "a preloaded module has started a thread"})
         return
-    if preload:
+    if start["preload"]:
         gc.collect()
     gc.freeze()
     wire.send({"event": "ready"})
@@ -44,16 +43,12 @@ def main(number: int, packages: list[str], preload: list[str], flat: bool) -> No
         while True:
             wanted = wire.receive()
             (descriptor,) = wire.descriptors(1)
-            if flat:
-                _be_first(socket.socket(fileno=descriptor), wanted, furnished=True)
+            if start["flat"]:
+                _be_first(socket.socket(fileno=descriptor), wanted, filter, furnished=True)
                 return
-            _spawn(descriptor, wanted)
+            _spawn(descriptor, wanted, filter)
     except Closed:
         return
-
-
-def _standard_library() -> list[str]:
-    return [path for path in sys.path if path and "site-packages" not in path]
 
 
 def _own_packages() -> str:
@@ -72,23 +67,24 @@ def _expect(folder: str) -> None:
     sys.path_importer_cache[folder] = machinery.FileFinder(folder, *kinds)
 
 
-def _spawn(descriptor: int, wanted: dict[str, Any]) -> None:
+def _spawn(descriptor: int, wanted: dict[str, Any], filter: bytes) -> None:
     try:
         pid = confine.clone()
     except OSError as error:
-        with socket.socket(fileno=descriptor) as end:
-            Wire(end).send({"event": "failed", "what": f"clone: {error.strerror}", "refused": True})
+        end = socket.socket(fileno=descriptor)
+        Wire(end).send({"event": "failed", "what": f"clone: {error.strerror}", "refused": True})
+        end.close()
         return
     if pid:
         os.close(descriptor)
         return
     try:
-        _be_first(socket.socket(fileno=descriptor), wanted)
+        _be_first(socket.socket(fileno=descriptor), wanted, filter)
     finally:
         os._exit(1)
 
 
-def _be_first(end: socket.socket, wanted: dict[str, Any], furnished: bool = False) -> None:
+def _be_first(end: socket.socket, wanted: dict[str, Any], filter: bytes, furnished: bool = False) -> None:
     """The life of a sandbox's first process."""
     _close_all_but(end.fileno())
     wire = Wire(end)
@@ -99,7 +95,7 @@ def _be_first(end: socket.socket, wanted: dict[str, Any], furnished: bool = Fals
         if wanted["listen"]:
             descriptors.append(_listener())
         joined = _join(wire, wanted["groups"])
-        holds = confine.lock(wanted["limits"], wanted["writable"])
+        holds = confine.lock(wanted["limits"], wanted["writable"], filter)
     except OSError as error:
         wire.send({"event": "failed", "what": str(error), "refused": isinstance(error, PermissionError)})
         return
@@ -128,11 +124,11 @@ def _join(wire: Wire, groups: int) -> bool:
 
 def _listener() -> int:
     """Where programs find the proxy. It is given away before anybody's code runs, and not kept."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", 3128))
-        listener.listen(64)
-        return listener.detach()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", 3128))
+    listener.listen(64)
+    return listener.detach()
 
 
 def _close_all_but(kept: int) -> None:

@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from agentrun.sandbox.guest import seccomp
+from agentrun.sandbox.backends.bubblewrap import filter
 
 _SETTINGS = {
     "user/max_user_namespaces": ("0", "sysctl -w user.max_user_namespaces=10000"),
@@ -34,7 +34,7 @@ def _look() -> list[str]:
     if sys.platform != "linux":
         return [f"It needs Linux, and this is {sys.platform}."]
     lacks: list[str] = []
-    if not seccomp.supported():
+    if not filter.supported():
         lacks.append(
             f"There is no system call filter for {os.uname().machine}; there is for x86_64 and aarch64."
         )

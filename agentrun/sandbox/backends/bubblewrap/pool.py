@@ -88,10 +88,10 @@ class Stock:
                 zygote.retire()
             return self._zygote
 
-    def close(self) -> None:
+    def end(self) -> None:
         self._closed = True
         if self._zygote is not None:
-            self._zygote.close()
+            self._zygote.end()
 
 
 _stocks: dict[bytes, Stock] = {}
@@ -154,7 +154,7 @@ def _key(template: Template, mounts: Sequence[Mount]) -> bytes:
 
 def _end_all() -> None:
     for stock in _stocks.values():
-        stock.close()
+        stock.end()
 
 
 def _forget() -> None:

@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ import msgspec
 from agentrun.errors import ConfigError, SandboxCrashed, SandboxUnavailable
 from agentrun.sandbox import guest
 from agentrun.sandbox.backend import Mount
-from agentrun.sandbox.backends.bubblewrap import interpreters, needs, stage, world
+from agentrun.sandbox.backends.bubblewrap import filter, interpreters, needs, stage, world
 from agentrun.sandbox.backends.bubblewrap.cgroups import Group, hierarchies
 from agentrun.sandbox.backends.bubblewrap.handshake import Said, first_word, listener_of, tell_pid
+from agentrun.sandbox.backends.bubblewrap.keeper import Keeper
 from agentrun.sandbox.backends.bubblewrap.world import Interpreter, World
 from agentrun.sandbox.local.box import Guest
 from agentrun.sandbox.local.channel import Channel, frame
@@ -33,15 +33,15 @@ from agentrun.utils import portal
 
 _BOOT_S = 60.0
 _SPAWN_S = 20.0
+_PARTING_S = 5.0
 _FIRST_RESERVED_UID, _RESERVED = 200_000, 100_000
 _NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup-try")
-_FOR_MOST = ("subprocess", "typing")  # what many sandboxes need is loaded once for all of them
+# what many sandboxes need is loaded once for all of them
+_FOR_MOST = ("base64", "json", "linecache", "subprocess", "traceback", "typing")
+# the package is made by hand: what Python brings for that takes longer than all the rest
 _START = (
-    "import importlib.util as u, sys;"
-    "s = u.spec_from_file_location('agentrun_guest', sys.argv[1] + '/__init__.py', submodule_search_locations=[sys.argv[1]]);"
-    "m = sys.modules['agentrun_guest'] = u.module_from_spec(s);"
-    "from agentrun_guest.zygote import main;"
-    "import json; main(int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4]), sys.argv[5] == 'flat')"
+    "import sys; package = type(sys)('agentrun_guest'); package.__path__ = [sys.argv[1]];"
+    "sys.modules['agentrun_guest'] = package; from agentrun_guest.zygote import main; main(int(sys.argv[2]))"
 )
 
 
@@ -60,7 +60,7 @@ class Zygote:
         self.born_s = time.monotonic()
         self.sandboxes = 0
         self._retired = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._keeper: Keeper | None = None
         self._channel: Channel | None = None
         self._complaints = tempfile.TemporaryFile()
         self._ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -92,8 +92,15 @@ class Zygote:
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours, self._heard, self._ended)
-        with theirs:
-            self._process = self._launch(theirs.fileno())
+        self._channel.send(
+            {
+                "packages": self.world.packages_inside,
+                "preload": self._preload,
+                "filter": filter.of_this_machine(self._nested).hex(),
+                "flat": self._flat is not None,
+            }
+        )
+        self._keeper = self._launch(theirs.detach())
         try:
             failed = await asyncio.wait_for(asyncio.shield(self._ready), _BOOT_S)
         except asyncio.TimeoutError:
@@ -101,7 +108,7 @@ class Zygote:
         if failed:
             raise SandboxUnavailable(failed)
 
-    def _launch(self, descriptor: int) -> subprocess.Popen[bytes]:
+    def _launch(self, descriptor: int) -> Keeper:
         program = needs.program()
         assert program is not None
         files = {path: _memory_file(text) for path, text in world.FILES.items()}
@@ -112,31 +119,32 @@ class Zygote:
         staged = {source: f"{stage.PLACE}/{number}" for number, source in enumerate(sources)}
         words = _options(self.world, staged, files, self._flat)
         options = _memory_file("".join(f"{word}\0" for word in words))
-        inside = [self.world.python_inside, "-I", "-S", "-B", "-c", _START, world.GUEST, str(descriptor)]
-        inside += [
-            _json(self.world.packages_inside),
-            _json(self._preload),
-            "flat" if self._flat else "nested",
-        ]
         if as_root and home:
             program = staged[home] + program.removeprefix(home)
-        command = [program, "--args", str(options), "--", *inside]
-        if as_root:
-            command = stage.words(_reserved_uid(), sources, command)
-        try:
+        command = [program, "--args", str(options), "--", self.world.python_inside]
+        command += ["-I", "-S", "-B", "-c", _START, world.GUEST, str(descriptor)]
+        becoming = stage.become(_reserved_uid()) if as_root else []
+        user = _reserved_uid() if becoming is None else None
+        passed = [descriptor, options, *files.values()]
+
+        def start() -> subprocess.Popen[bytes]:
+            if as_root:
+                stage.enter(sources)
             return subprocess.Popen(
-                command,
+                [*(becoming or []), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=self._complaints,
                 stderr=self._complaints,
                 env={},  # what is in it could be read inside
                 cwd="/",
-                pass_fds=[descriptor, options, *files.values()],
+                pass_fds=passed,
                 start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
             )
-        finally:
-            for one in (options, *files.values()):
-                os.close(one)
+
+        return Keeper(start, lambda: _close(passed))
 
     def _heard(self, body: bytes) -> None:
         said = msgspec.json.decode(body, type=Said)
@@ -150,11 +158,9 @@ class Zygote:
             self._ready.set_result(needs.explain(self._complained()))
 
     def _complained(self) -> str:
-        if self._process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(2)
+        assert self._keeper is not None
         self._complaints.seek(0)
-        return self._complaints.read(8000).decode("utf-8", "replace")
+        return self._keeper.failure or self._complaints.read(8000).decode("utf-8", "replace")
 
     async def spawn(self, limits: Limits, listen: bool) -> tuple[Guest, socket.socket | None]:
         """A new sandbox, and where its programs look for a proxy if that is asked for."""
@@ -169,7 +175,7 @@ class Zygote:
             writable = [mount.target for mount in self.world.mounts if mount.writable]
             self._channel.send(
                 {
-                    "limits": {**_limits(limits), "nested": self._nested},
+                    "limits": _limits(limits),
                     "writable": writable,
                     "listen": listen,
                     "groups": len(hierarchies()),
@@ -228,16 +234,20 @@ class Zygote:
             self.close()
 
     def close(self) -> None:
-        """End it, and all its sandboxes with it."""
+        """Have it end, and all its sandboxes with it."""
         if self._channel is not None:
             self._channel.close()
-        if self._process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(5)
-            if self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
+        if self._keeper is not None:
+            asyncio.get_running_loop().call_later(_PARTING_S, self._keeper.kill)
         self._complaints.close()
+
+    def end(self) -> None:
+        """The same on any thread, at the end of the program; waits for it."""
+        if self._channel is not None:
+            self._channel.close()
+        if self._keeper is not None and not self._keeper.wait(_PARTING_S):
+            self._keeper.kill()
+            self._keeper.wait(_PARTING_S)
 
 
 def _options(seen: World, staged: dict[str, str], files: dict[str, int], flat: Limits | None) -> list[str]:
@@ -260,8 +270,7 @@ def _let_in(end: socket.socket, group: Group) -> None:
     except BrokenPipeError:  # it has ended already; its first word says why
         return
     finally:
-        for door in doors:
-            os.close(door)
+        _close(doors)
 
 
 def _world(python: Interpreter, mounts: Sequence[Mount]) -> World:
@@ -286,6 +295,11 @@ def _compile_guest() -> None:
     compileall.compile_dir(str(Path(guest.__file__).parent), quiet=2)
 
 
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
 def _memory_file(text: str) -> int:
     descriptor = os.memfd_create("sandbox")
     os.write(descriptor, text.encode())
@@ -296,10 +310,6 @@ def _memory_file(text: str) -> int:
 def _reserved_uid() -> int:
     """A user that nobody is, and another one for each process of ours."""
     return _FIRST_RESERVED_UID + os.getpid() % _RESERVED
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def _limits(limits: Limits) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 X86_64, ARM64 = 0, 1
 
-# looked at by argument in seccomp.py
+# looked at by argument in filter.py
 CHECKED: dict[str, tuple[int, int]] = {
     "socket": (41, 198),
     "socketpair": (53, 199),
