@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from agentrun.errors import NotFound
@@ -97,12 +97,14 @@ class Files:
         with self._life.in_use() as box:
             await box.remove(path)
 
-    async def watch(self, path: str = WORKING_FOLDER) -> AsyncGenerator[FileChange, None]:
-        """What happens in a folder and below it, from now on."""
+    @asynccontextmanager
+    async def watch(
+        self, path: str = WORKING_FOLDER
+    ) -> AsyncGenerator[AsyncGenerator[FileChange, None], None]:
+        """What happens in a folder and below it, until the block is left or the sandbox ends."""
         with self._life.in_use() as box:
-            async with aclosing(box.watch(path)) as changes:
-                async for change in changes:
-                    yield change
+            async with box.watch(path) as changes:
+                yield changes
 
 
 async def _whole(data: bytes) -> AsyncIterator[bytes]:

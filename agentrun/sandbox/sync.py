@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -28,7 +29,7 @@ from agentrun.sandbox.values import (
     OnOutput,
     ProcessInfo,
 )
-from agentrun.utils.portal import iterate, run
+from agentrun.utils.portal import entered, iterate, run
 
 
 class SyncContext:
@@ -136,8 +137,10 @@ class SyncFiles:
     def remove(self, path: str) -> None:
         run(self._awaited.remove(path))
 
-    def watch(self, path: str = WORKING_FOLDER) -> Iterator[FileChange]:
-        return iterate(self._awaited.watch(path))
+    @contextmanager
+    def watch(self, path: str = WORKING_FOLDER) -> Generator[Iterator[FileChange], None, None]:
+        with entered(self._awaited.watch(path)) as changes:
+            yield iterate(changes)
 
 
 class SyncProcess:

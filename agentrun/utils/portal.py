@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterable, Callable, Coroutine, Generator, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -47,6 +48,24 @@ def iterate(stream: AsyncIterable[T]) -> Iterator[T]:
             yield run(_next(source))
         except StopAsyncIteration:
             return
+
+
+@contextmanager
+def entered(awaited: AbstractAsyncContextManager[T]) -> Generator[T, None, None]:
+    """The same as `async with`."""
+    yielded = run(_enter(awaited))
+    try:
+        yield yielded
+    finally:
+        run(_leave(awaited))
+
+
+async def _enter(awaited: AbstractAsyncContextManager[T]) -> T:
+    return await awaited.__aenter__()
+
+
+async def _leave(awaited: AbstractAsyncContextManager[Any]) -> None:
+    await awaited.__aexit__(None, None, None)
 
 
 async def _next(source: Any) -> Any:

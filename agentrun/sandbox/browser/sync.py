@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from typing import Any
 
 from agentrun.sandbox.browser.browser import LOAD_S, PATIENCE_S, Browser, Download, Page
 from agentrun.sandbox.browser.chromium import Client
 from agentrun.sandbox.browser.recordings import Recording, Recordings
 from agentrun.sandbox.browser.tab import Button, Picture, Reading, Until, Visit
-from agentrun.utils.portal import iterate, run
-
-T = TypeVar("T")
+from agentrun.utils.portal import entered, iterate, run
 
 
 class SyncClient:
@@ -39,7 +37,7 @@ class SyncRecordings:
 
     @contextmanager
     def record(self) -> Generator[str, None, None]:
-        with _entered(self._awaited.record()) as filename:
+        with entered(self._awaited.record()) as filename:
             yield filename
 
     def list(self) -> list[Recording]:
@@ -132,27 +130,10 @@ class SyncBrowser:
 
     @contextmanager
     def cdp(self) -> Generator[SyncClient, None, None]:
-        with _entered(self._awaited.cdp()) as client:
+        with entered(self._awaited.cdp()) as client:
             yield SyncClient(client)
 
     @contextmanager
     def serve(self) -> Generator[str, None, None]:
-        with _entered(self._awaited.serve()) as url:
+        with entered(self._awaited.serve()) as url:
             yield url
-
-
-@contextmanager
-def _entered(awaited: AbstractAsyncContextManager[T]) -> Generator[T, None, None]:
-    yielded = run(_enter(awaited))
-    try:
-        yield yielded
-    finally:
-        run(_leave(awaited))
-
-
-async def _enter(awaited: AbstractAsyncContextManager[T]) -> T:
-    return await awaited.__aenter__()
-
-
-async def _leave(awaited: AbstractAsyncContextManager[Any]) -> None:
-    await awaited.__aexit__(None, None, None)

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import msgspec
 
@@ -35,6 +35,8 @@ from agentrun.utils import ids
 _DEATH_S, _PARTING_S = 10.0, 5.0
 _MOST_CHANGES = 1000
 _LANGUAGES = {"python", "javascript", "bash"}
+
+_Changes = asyncio.Queue[list[tuple[str, str]] | None]  # None is the last
 
 
 class Guest(msgspec.Struct):
@@ -67,7 +69,7 @@ class LocalBox:
         self._contexts: dict[str, LocalContext] = {}
         self._processes: dict[int, LocalProcess] = {}
         self._receipts = transfer.Receipts()
-        self._changes: dict[int, asyncio.Queue[list[tuple[str, str]]]] = {}
+        self._changes: dict[int, _Changes] = {}
         self._on_end: list[Callable[[], None]] = []
         self._closing: asyncio.Future[None] | None = None
         self.proxy: Proxy | None = None
@@ -168,15 +170,15 @@ class LocalBox:
     async def remove(self, path: str) -> None:
         await self._requests.ask("remove", path=path)
 
-    async def watch(self, path: str) -> AsyncGenerator[FileChange, None]:
-        queue: asyncio.Queue[list[tuple[str, str]]] = asyncio.Queue(_MOST_CHANGES)
+    @asynccontextmanager
+    async def watch(self, path: str) -> AsyncGenerator[AsyncGenerator[FileChange, None], None]:
+        queue: _Changes = asyncio.Queue()
         number = await self._requests.ask(
             "watch", int, then=lambda watch: self._changes.update({watch: queue}), path=path
         )
         try:
-            while True:
-                for name, change in await queue.get():
-                    yield msgspec.convert({"path": name, "change": change}, FileChange)
+            async with aclosing(_told(queue)) as changes:
+                yield changes
         finally:
             del self._changes[number]
             with suppress(SandboxError):
@@ -287,6 +289,8 @@ class LocalBox:
                 context.ended(-signal.SIGKILL)
             for process in self._processes.values():
                 process.drop()
+            for queue in self._changes.values():
+                queue.put_nowait(None)
             if guest.ends_itself:  # that may take a while
                 await asyncio.to_thread(guest.clean)
             else:
@@ -300,7 +304,7 @@ class LocalBox:
                 self._receipts.came(told.file)
             case "changed":
                 queue = self._changes.get(told.watch)
-                if queue is not None and not queue.full():
+                if queue is not None and queue.qsize() < _MOST_CHANGES:
                     queue.put_nowait(told.changes)
             case _:
                 pass
@@ -319,6 +323,12 @@ class LocalBox:
                 callback()
             if self._closing is None:
                 self._closing = asyncio.ensure_future(self._close())
+
+
+async def _told(queue: _Changes) -> AsyncGenerator[FileChange, None]:
+    while (changes := await queue.get()) is not None:
+        for name, change in changes:
+            yield msgspec.convert({"path": name, "change": change}, FileChange)
 
 
 async def _gone(pidfd: int) -> None:

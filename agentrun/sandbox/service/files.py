@@ -226,15 +226,18 @@ def routes(boxes: Boxes) -> APIRouter:
 
     @router.get("/filesystem/watch", responses=lines.described(Change), response_class=lines.Lines)
     async def watch(id: str, owner: Owner, path: Path = WORKING_FOLDER) -> lines.Lines:
-        """What happens in a folder and below it from now on, a line of JSON each."""
-        changes = boxes.get(id, owner).files.watch(path)
+        """What happens in a folder and below it, a line of JSON each, from when the answer begins."""
+        files = boxes.get(id, owner).files
 
         async def told() -> AsyncGenerator[dict[str, Any]]:
-            async with aclosing(changes):
+            async with files.watch(path) as changes:
+                yield {}
                 async for change in changes:
                     yield {"path": change.path, "change": change.change}
 
-        return lines.answer(told())
+        values = told()
+        await anext(values)  # now it is watched
+        return lines.answer(values)
 
     return router
 

@@ -111,11 +111,16 @@ def test_a_form_needs_its_path_and_its_file(client: httpx.Client, box: str):
 def test_changes_are_streamed(client: httpx.Client, box: str):
     client.post(f"{box}/filesystem/mkdir", json={"path": "seen"})
     with client.stream("GET", f"{box}/filesystem/watch", params={"path": "seen"}) as answer:
-        # the watch begins some time after the answer has
-        line = "for n in $(seq 500); do : > seen/$n; sleep 0.02; done >/dev/null 2>&1 &"
-        client.post(f"{box}/processes/cmd", json={"command": line})
-        change = json.loads(next(answer.iter_lines()))
-    assert change["path"].startswith("/home/user/seen/") or change["path"].startswith("seen/")
+        client.post(f"{box}/files", json={"path": "seen/new", "content": "x"})
+        lines = answer.iter_lines()
+        assert json.loads(next(lines)) == {"path": "/home/user/seen/new", "change": "created"}
+        client.post(f"{box}/stop")
+        list(lines)  # comes to an end
+    assert client.get(f"{box}/filesystem/watch", params={"path": "seen"}).status_code == 410
+
+
+def test_a_folder_that_is_not_there_is_not_watched(client: httpx.Client, box: str):
+    assert client.get(f"{box}/filesystem/watch", params={"path": "none"}).status_code == 404
 
 
 FORM = (

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
+import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from agentrun.errors import AgentRunError, NotFound, SandboxError
-from agentrun.sandbox.backends.remote.link import Link
+from agentrun.sandbox.backends.remote.link import Link, values
 from agentrun.sandbox.backends.remote.running import RemoteProcess
 from agentrun.sandbox.values import (
     Command,
@@ -150,10 +151,20 @@ class RemoteBox:
         await self.stat(path)  # the service takes it for done where nothing is
         await self._link.ask("POST", "/filesystem/remove", json={"path": path})
 
-    async def watch(self, path: str) -> AsyncGenerator[FileChange, None]:
-        async with aclosing(self._link.lines("GET", "/filesystem/watch", query={"path": path})) as changes:
-            async for change in changes:
-                yield msgspec.convert(change, FileChange)
+    @asynccontextmanager
+    async def watch(self, path: str) -> AsyncGenerator[AsyncGenerator[FileChange, None], None]:
+        async with self._link.stream("GET", "/filesystem/watch", query={"path": path}) as answer:
+            async with aclosing(self._changes(answer)) as changes:
+                yield changes
+
+    async def _changes(self, answer: httpx.Response) -> AsyncGenerator[FileChange, None]:
+        try:
+            async with aclosing(values(answer)) as told:
+                async for change in told:
+                    yield msgspec.convert(change, FileChange)
+        except httpx.HTTPError as error:
+            if self._closing is None:  # else it is the end that was to come
+                raise self._link.lost(error) from None
 
     # --- processes
 

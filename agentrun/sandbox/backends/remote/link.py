@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -75,7 +75,7 @@ class Link:
                 method, self.path + path, json=json, params=query, content=content
             )
         except httpx.HTTPError as error:
-            raise self._lost(error) from None
+            raise self.lost(error) from None
         if answer.status_code >= 400:
             raise refused(answer.status_code, answer.content)
         return msgspec.json.decode(answer.content) if answer.content else None
@@ -91,15 +91,12 @@ class Link:
                     raise refused(answer.status_code, await answer.aread())
                 yield answer
         except httpx.HTTPError as error:
-            raise self._lost(error) from None
+            raise self.lost(error) from None
 
     async def lines(self, method: str, path: str, **what: Any) -> AsyncGenerator[dict[str, Any]]:
-        """An answer of JSON lines; one that says what broke is raised."""
-        async with self.stream(method, path, **what) as answer:
-            async for line in answer.aiter_lines():
-                value: dict[str, Any] = msgspec.json.decode(line)
-                if value.get("type") == "error":
-                    raise SandboxError(str(value.get("message")), code=value.get("code"))
+        """An answer of JSON lines."""
+        async with self.stream(method, path, **what) as answer, aclosing(values(answer)) as found:
+            async for value in found:
                 yield value
 
     async def connect(self, path: str) -> ClientConnection:
@@ -118,18 +115,28 @@ class Link:
         except InvalidStatus as error:
             raise refused(error.response.status_code, error.response.body or b"") from None
         except (InvalidHandshake, OSError) as error:
-            raise self._lost(error) from None
+            raise self.lost(error) from None
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    def _lost(self, error: Exception) -> SandboxError:
+    def lost(self, error: Exception) -> SandboxError:
+        """What a broken connection is told as."""
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return SandboxUnavailable(
                 f"The sandbox service {self._url} cannot be reached: {error}.",
                 hint="Is `agentrun sandbox serve` running there, and is its address right?",
             )
         return SandboxError(f"The connection to {self._url} broke: {error or type(error).__name__}.")
+
+
+async def values(answer: httpx.Response) -> AsyncGenerator[dict[str, Any]]:
+    """Its JSON lines; one that says what broke is raised."""
+    async for line in answer.aiter_lines():
+        value: dict[str, Any] = msgspec.json.decode(line)
+        if value.get("type") == "error":
+            raise SandboxError(str(value.get("message")), code=value.get("code"))
+        yield value
 
 
 def refused(status: int, body: bytes | bytearray) -> AgentRunError:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
 from posixpath import join, normpath, relpath
 from typing import Any
 
-from agentrun.errors import NotFound, RateLimited, RequestError, SandboxError
+from agentrun.errors import AgentRunError, NotFound, RateLimited, RequestError
 from agentrun.sandbox.sandbox import Sandbox
 from agentrun.sandbox.values import HOME
 from agentrun.utils import ids, tasks
@@ -20,19 +19,25 @@ News = dict[str, Any]
 
 
 class Watch:
-    """One of them: it collects from the moment it is made."""
+    """One of them: it collects from when it has `begun`."""
 
     def __init__(self, box: Sandbox, path: str, recursive: bool) -> None:
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._news: asyncio.Queue[News | None] = asyncio.Queue()
         self._task = asyncio.create_task(self._collect(box, path, recursive))
 
     async def _collect(self, box: Sandbox, path: str, recursive: bool) -> None:
+        folder = normpath(join(HOME, path))
         try:
-            with suppress(SandboxError):  # its end is told by whatever else is asked of it
-                async with aclosing(_changes(box, path, recursive)) as changes:
-                    async for news in changes:
-                        if self._news.qsize() < _MOST_NEWS:
-                            self._news.put_nowait(news)
+            async with box.files.watch(path) as changes:
+                self.begun.set_result(None)
+                async for change in changes:
+                    name = relpath(change.path, folder)
+                    if (recursive or "/" not in name) and self._news.qsize() < _MOST_NEWS:
+                        self._news.put_nowait({"name": name, "type": f"EVENT_TYPE_{_KINDS[change.change]}"})
+        except AgentRunError as error:
+            if not self.begun.done():
+                self.begun.set_exception(error)
         finally:
             self._news.put_nowait(None)
 
@@ -63,8 +68,7 @@ class Watches:
         if (await self._box.files.stat(path)).type != "dir":
             raise RequestError(f"{path} is no folder.")
         watch = Watch(self._box, path, recursive)
-        await asyncio.sleep(0)  # now the sandbox is asked for it,
-        await self._box.files.stat(path)  # and by the time it answers this, it watches
+        await watch.begun
         id = ids.new("watch_")
         self._known[id] = watch
         return id
@@ -81,13 +85,3 @@ class Watches:
     async def close(self) -> None:
         for id in list(self._known):
             await self.remove(id)
-
-
-async def _changes(box: Sandbox, path: str, recursive: bool) -> AsyncGenerator[News]:
-    """What happens in a folder, with names below it. Not recursive: in the folder itself only."""
-    folder = normpath(join(HOME, path))
-    async with aclosing(box.files.watch(path)) as found:
-        async for change in found:
-            name = relpath(change.path, folder)
-            if recursive or "/" not in name:
-                yield {"name": name, "type": f"EVENT_TYPE_{_KINDS[change.change]}"}
