@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
@@ -85,19 +85,17 @@ class Intake:
         raise unreadable(value)
 
     def _from_dict(self, value: Fields) -> Iterable[Loose]:
-        if "choices" in value:
-            return self._from_openai(value)
-        if value.get("event") in _READERS and isinstance(value.get("data"), dict):
-            return _from_agent_event(msgspec.convert(value, AgentEvent))
-        if (
-            isinstance(value.get("type"), str)
-            and "." in value["type"]
-            or value.get("type") in ("usage", "custom")
-        ):
-            return (msgspec.convert(value, AnyEvent),)
-        if "role" in value or "content" in value:
-            return self._from_message(value)
-        raise unreadable(value)
+        match shape_of(value):
+            case "completion":
+                return self._from_openai(value)
+            case "agent_event":
+                return _from_agent_event(msgspec.convert(value, AgentEvent))
+            case "event":
+                return (msgspec.convert(value, AnyEvent),)
+            case "message":
+                return self._from_message(value)
+            case None:
+                raise unreadable(value)
 
     # --- OpenAI
 
@@ -198,6 +196,18 @@ class Intake:
         reason = _REASONS.get(metadata.get("finish_reason") or "")
         if reason is not None:
             yield RunFinished(reason)
+
+
+def shape_of(value: Fields) -> Literal["completion", "agent_event", "event", "message"] | None:
+    """What a dict of an agent says that it is; None for one that is no answer, but data."""
+    if "choices" in value:
+        return "completion"
+    if value.get("event") in _READERS and isinstance(value.get("data"), dict):
+        return "agent_event"
+    kind = value.get("type")
+    if isinstance(kind, str) and "." in kind or kind in ("usage", "custom"):
+        return "event"
+    return "message" if "role" in value or "content" in value else None
 
 
 def _checked(event: Loose) -> Loose:

@@ -120,11 +120,11 @@ def _agentscope_agent() -> Any:
 def _agentscope_stream(agent: Any) -> Stream:
     from agentscope.message import Msg, TextBlock
 
-    from agentrun.integration.agentscope import _fresh
+    from agentrun.integration.agentscope_runs import fresh
 
     def stream(question: str) -> AsyncIterator[Any]:
         said = Msg(name="user", role="user", content=[TextBlock(text=question)])
-        return _fresh(agent, None).reply_stream([said])
+        return fresh(agent, None).reply_stream([said])
 
     return stream
 

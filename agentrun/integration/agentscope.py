@@ -8,9 +8,10 @@ AgentRunServer(invoke_agent=Agent("helper", "Be brief.", model("my-model"))).sta
 
 from __future__ import annotations
 
-import copy
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
+
+import msgspec
 
 from agentrun import tools
 from agentrun.agent import Callback
@@ -19,6 +20,7 @@ from agentrun.events import Custom, InputRequired, Loose, PartDelta, PartEnded, 
 from agentrun.integration.media import media_of, refused
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
+from agentrun.integration.speakers import Speakers
 from agentrun.integration.waiting import Waiting
 from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role, Text
 from agentrun.models import Model
@@ -35,12 +37,15 @@ try:
     from agentscope.message import Base64Source, DataBlock, Msg, TextBlock, URLSource
     from agentscope.model import OpenAIChatModel
     from agentscope.permission import PermissionBehavior, PermissionDecision
-    from agentscope.state import AgentState
+    from agentscope.pipeline import TeamPipeline
     from agentscope.tool import FunctionTool, ToolChunk
+
+    from agentrun.integration.agentscope_runs import Served, agents_of, fresh, resume, state_of
 except ImportError as error:
     raise MissingExtra("AgentScope", "agentscope") from error
 
 
+_ANSWER = "GenerateStructuredOutput"  # what a structured answer is called with
 _TAKEN = ("image/", "audio/wav", "audio/mp3", "audio/mpeg", "application/pdf")
 
 
@@ -88,57 +93,97 @@ def _tool(tool: Tool) -> FunctionTool:
 
 
 def adapt(agent: object) -> Callback | None:
-    """A callback that runs an Agent; each Run has a state of its own, for many share the agent."""
-    if not isinstance(agent, Agent):
+    """A callback that runs an Agent, or a TeamPipeline of several; each Run has states of its own, for many share them."""
+    if not isinstance(agent, (Agent, TeamPipeline)):
         return None
 
     waiting = Waiting("agentscope")
 
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
         paused = await waiting.take(request)
-        known = _fresh(agent, request.session_id)
+        known = fresh(agent, request.session_id)
         if paused is None:
-            given: Any = [said for message in request.messages for said in _messages(message)]
+            given: list[Any] = [[said for message in request.messages for said in _messages(message)]]
         else:
-            known.state = _resumed(paused["state"], known)
-            given = _confirmed(RequireUserConfirmEvent.model_validate_json(paused["asked"]), Answers(request))
-        async for event in known.reply_stream(given):
-            if isinstance(event, RequireUserConfirmEvent):
-                paused = {"state": known.state.model_dump_json(), "asked": event.model_dump_json()}
-                await waiting.keep(request, paused)
-            for loose in _read(event):
-                yield loose
+            resume(known, paused["states"])
+            given = [_confirmed(asked, Answers(request)) for asked in paused["asked"]]
+        reading = _Reading(known)
+        for inputs in given:
+            async for event in _stream(known, inputs):
+                for loose in reading.read(event):
+                    yield loose
+        for loose in reading.rest():
+            yield loose
+        if reading.asked:
+            await waiting.keep(request, {"states": state_of(known), "asked": reading.asked})
 
     return invoke_agent
 
 
-def _resumed(kept: str, fresh: Agent) -> AgentState:
-    """The state in which an agent asked whether it may call tools; what it may do is what it may do now."""
-    state = AgentState.model_validate_json(kept)
-    state.permission_context = fresh.state.permission_context
-    return state
+def _stream(known: Served, inputs: Any) -> AsyncIterator[Any]:
+    """A team has no message at the end, which has a structured answer."""
+    if isinstance(known, Agent):
+        return known.reply_stream(inputs, yield_final_msg=True)
+    return known.reply_stream(inputs)
 
 
-def _confirmed(asked: RequireUserConfirmEvent, answers: Answers) -> UserConfirmResultEvent:
+def _confirmed(asked: str, answers: Answers) -> UserConfirmResultEvent:
+    event = RequireUserConfirmEvent.model_validate_json(asked)
     results = [
         ConfirmResult(confirmed=answers.decision(call.id).approved, tool_call=call)
-        for call in asked.tool_calls
+        for call in event.tool_calls
     ]
-    return UserConfirmResultEvent(reply_id=asked.reply_id, confirm_results=results)
+    return UserConfirmResultEvent(reply_id=event.reply_id, confirm_results=results)
 
 
-def _fresh(agent: Agent, session_id: str | None) -> Agent:
-    """The agent with an empty state, but for what it may do."""
-    fresh = copy.copy(agent)
-    permissions = agent.state.permission_context.model_copy(deep=True)
-    session: Any = {"session_id": session_id} if session_id else {}
-    fresh.state = AgentState(permission_context=permissions, **session)
-    engine: Any = cast("Any", agent)._engine
-    cast("Any", fresh)._engine = type(engine)(permissions)
-    return fresh
+class _Reading:
+    """What the agents say, each in a reply of its own."""
+
+    def __init__(self, known: Served) -> None:
+        agents = agents_of(known)
+        self._first = agents[0].name
+        self._names = {agent.state.reply_id: agent.name for agent in agents}  # of replies that go on
+        self._speakers = Speakers()
+        self._answers: set[str] = set()  # calls that are none: what they are called with is said at the end
+        self.asked: list[str] = []
+
+    def read(self, event: Any) -> Iterator[Loose]:
+        if isinstance(event, Msg):
+            answer: Any = cast("Any", event).structured_output
+            if answer is not None:
+                yield msgspec.json.encode(answer).decode()
+            return
+        match event.type.value:
+            case "TOOL_CALL_START" if event.tool_call_name == _ANSWER:
+                self._answers.add(event.tool_call_id)
+            case _ if getattr(event, "tool_call_id", None) in self._answers:
+                pass
+            case "REPLY_START":
+                self._names[event.reply_id] = event.name
+            case "MODEL_CALL_END":
+                yield from self._speakers.done(event.reply_id)
+                yield Usage(event.input_tokens, event.output_tokens)
+            case "REQUIRE_USER_CONFIRM":
+                self.asked.append(event.model_dump_json())
+                for call in event.tool_calls:
+                    yield InputRequired(f"May {call.name} be called?", call_id=call.id)
+            case "REPLY_END":
+                yield from self._speakers.done(event.reply_id)
+                if event.error is not None and self._names.get(event.reply_id) == self._first:
+                    raise RuntimeError(event.error.message)
+            case "CUSTOM":
+                yield Custom(event.name, event.value)
+            case kind if kind.startswith("TOOL_RESULT"):
+                yield from self._speakers.result(event.tool_call_id, _result(event))
+            case _:
+                yield from self._speakers.say(event.reply_id, _said(event), self._names.get(event.reply_id))
+
+    def rest(self) -> Iterator[Loose]:
+        """What somebody said who did not come to an end."""
+        return self._speakers.rest()
 
 
-def _read(event: Any) -> Iterator[Loose]:
+def _said(event: Any) -> Iterator[Loose]:
     match event.type.value:
         case "TEXT_BLOCK_DELTA":
             yield event.delta
@@ -152,6 +197,12 @@ def _read(event: Any) -> Iterator[Loose]:
             yield PartDelta(event.delta, "tool_call", call_id=event.tool_call_id)
         case "TOOL_CALL_END":
             yield PartEnded(kind="tool_call", call_id=event.tool_call_id)
+        case _:
+            pass
+
+
+def _result(event: Any) -> Iterator[Loose]:
+    match event.type.value:
         case "TOOL_RESULT_START":
             yield PartStarted(kind="tool_result", call_id=event.tool_call_id)
         case "TOOL_RESULT_TEXT_DELTA":
@@ -159,15 +210,6 @@ def _read(event: Any) -> Iterator[Loose]:
         case "TOOL_RESULT_END":
             failed = str(event.state) != "success"
             yield PartEnded(kind="tool_result", call_id=event.tool_call_id, failed=failed)
-        case "REQUIRE_USER_CONFIRM":
-            for call in event.tool_calls:
-                yield InputRequired(f"May {call.name} be called?", call_id=call.id)
-        case "MODEL_CALL_END":
-            yield Usage(event.input_tokens, event.output_tokens)
-        case "CUSTOM":
-            yield Custom(event.name, event.value)
-        case "REPLY_END" if event.error is not None:
-            raise RuntimeError(event.error.message)
         case _:
             pass
 

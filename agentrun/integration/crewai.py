@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -19,10 +19,11 @@ from pydantic import PrivateAttr
 from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
-from agentrun.events import Custom, Loose, PartDelta, PartStarted, Usage, reasoning, tool_call, tool_result
+from agentrun.events import Loose, PartDelta, PartEnded, PartStarted, Usage, reasoning, tool_call, tool_result
 from agentrun.integration.media import media_of, refused
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
+from agentrun.integration.speakers import Speakers
 from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role
 from agentrun.models import Model
 from agentrun.models.model import UNUSED_KEY
@@ -118,8 +119,8 @@ def adapt(crew: object) -> Callback | None:
         finally:
             leaving.set()
             run.cancel()
-        if not reading.said:
-            yield str(result.raw)
+        for loose in reading.rest(result):
+            yield loose
 
     return invoke_agent
 
@@ -182,7 +183,9 @@ class _Reading:
         self.said = False
         self._open: list[tuple[str, str]] = []
         self._seen: set[str] = set()
-        self._role: str | None = None
+        self._speakers = Speakers()
+        self._latest_call: str | None = None
+        self._latest: list[str] = []  # its text
 
     def answered(self) -> None:
         """A human has; what was said before belongs to the Run that asked."""
@@ -190,27 +193,50 @@ class _Reading:
 
     def read(self, event: Any) -> Iterator[Loose]:
         match event.type:
-            case "agent_execution_started" if event.agent_role != self._role:
-                self._role = event.agent_role
-                yield Custom("agent", self._role)
             case "llm_stream_chunk" if event.tool_call is not None:
-                yield from self._call(event.tool_call, event.chunk)
+                yield from self._say(event, self._call(event.tool_call, event.chunk))
             case "llm_stream_chunk" if event.chunk:
-                self.said = True
-                yield event.chunk
+                yield from self._words(event)
             case "llm_thinking_chunk" if event.chunk:
-                yield reasoning(event.chunk)
-            case "llm_call_completed" if event.usage:
-                used = cast("dict[str, int]", event.usage)
-                yield Usage(used.get("prompt_tokens", 0), used.get("completion_tokens", 0))
+                yield from self._say(event, (reasoning(event.chunk),))
+            case "llm_call_completed" | "llm_call_failed":
+                yield from self._speakers.done(event.call_id)
+                used = cast("dict[str, int]", getattr(event, "usage", None) or {})
+                if used:
+                    yield Usage(used.get("prompt_tokens", 0), used.get("completion_tokens", 0))
             case "tool_usage_started":
                 yield from self._unannounced(event)
             case "tool_usage_finished":
-                yield from tool_result(self._close(event.tool_name), _text(event.output))
+                yield from self._result(event, _text(event.output))
             case "tool_usage_error":
-                yield from tool_result(self._close(event.tool_name), str(event.error), failed=True)
+                yield from self._result(event, str(event.error), failed=True)
             case _:
                 pass
+
+    def rest(self, result: Any) -> Iterator[Loose]:
+        """What was not streamed of a crew's result: all of it, or what was made of the last text afterwards."""
+        yield from self._speakers.rest()
+        made = result.json_dict or (result.pydantic and result.pydantic.model_dump(mode="json"))
+        if not self.said:
+            yield str(result.raw)
+        elif made and _json_in("".join(self._latest)) != made:
+            yield PartEnded(kind="text")
+            yield _text(made)
+
+    def _say(self, event: Any, events: Iterable[Loose]) -> Iterable[Loose]:
+        return self._speakers.say(event.call_id, events, event.agent_role)
+
+    def _words(self, event: Any) -> Iterable[Loose]:
+        self.said = True
+        if event.call_id != self._latest_call:
+            self._latest_call = event.call_id
+            self._latest.clear()
+        self._latest.append(event.chunk)
+        return self._say(event, (event.chunk,))
+
+    def _result(self, event: Any, output: str, *, failed: bool = False) -> Iterable[Loose]:
+        call_id = self._close(event.tool_name)
+        return self._speakers.result(call_id, tool_result(call_id, output, failed=failed))
 
     def _call(self, call: Any, piece: str) -> Iterator[Loose]:
         if call.id not in self._seen:
@@ -233,6 +259,14 @@ class _Reading:
                 del self._open[position]
                 return call_id
         return ids.new("call_")
+
+
+def _json_in(text: str) -> object:
+    """The object in a text, as a crew would find it there."""
+    try:
+        return msgspec.json.decode(text[text.find("{") : text.rfind("}") + 1])
+    except msgspec.DecodeError:
+        return None
 
 
 def _text(value: Any) -> str:

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import msgspec
 
 from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
-from agentrun.events import Custom, InputRequired, Loose, RunFailed, Usage, reasoning, tool_call, tool_result
+from agentrun.events import InputRequired, Loose, RunFailed, Usage, reasoning, tool_call, tool_result
 from agentrun.integration.media import media_of
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
+from agentrun.integration.speakers import Speakers
 from agentrun.integration.waiting import Waiting
 from agentrun.messages import AgentRequest, Audio, File, Image, Message, Role, Text
 from agentrun.models import Model
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 _APP = "agentrun"
 _CONFIRMATION = "adk_request_confirmation"
+_ANSWER = "set_model_response"  # what a structured answer is called with where there are tools; then it is said as text
+_NO_TOOLS = (_CONFIRMATION, _ANSWER)
+_Turn: TypeAlias = tuple[str, "str | None"]  # an agent, and which of those that run at the same time
 
 
 def model(name: str | Model | None = None, *, model: str | None = None, config: Config | None = None) -> Llm:
@@ -110,6 +114,8 @@ def adapt(agent: object) -> Callback | None:
         async for event in stream:
             for loose in reading.read(event):
                 yield loose
+        for loose in reading.rest():
+            yield loose
         if reading.asked:
             await waiting.keep(request, {"session": await _kept(runner, session), "asked": reading.asked})
 
@@ -162,29 +168,38 @@ def _payload(answer: object) -> object:
 
 
 class _Reading:
-    """A streamed turn ends with an event that repeats all of its text."""
+    """A streamed turn of an agent ends with an event that repeats all of its text."""
 
     def __init__(self) -> None:
-        self._streamed = False
-        self._author: str | None = None
+        self._streamed: set[_Turn] = set()
+        self._speakers = Speakers()
         self.asked: list[str] = []
 
     def read(self, event: Event) -> Iterator[Loose]:
         if event.error_code and not event.content:
             yield RunFailed("model_error", event.error_message or event.error_code)
             return
-        if event.author != self._author:
-            self._author = event.author
-            yield Custom("agent", event.author)
+        turn = (event.author, event.branch)
+        yield from self._speakers.say(turn, self._said(event, turn), event.author)
+        if event.partial:
+            self._streamed.add(turn)
+            return
+        self._streamed.discard(turn)
+        yield from self._speakers.done(turn)
+        used = event.usage_metadata
+        if used is not None:
+            yield Usage(used.prompt_token_count or 0, used.candidates_token_count or 0)
+
+    def rest(self) -> Iterator[Loose]:
+        """What somebody said who did not come to an end."""
+        return self._speakers.rest()
+
+    def _said(self, event: Event, turn: _Turn) -> Iterator[Loose]:
         for part in (event.content.parts if event.content else None) or ():
-            if part.text and (event.partial or not self._streamed):
+            if part.text and (event.partial or turn not in self._streamed):
                 yield reasoning(part.text) if part.thought else part.text
             if not event.partial:
                 yield from self._whole(part, event.actions.requested_tool_confirmations)
-        self._streamed = bool(event.partial)
-        used = event.usage_metadata
-        if used is not None and not event.partial:
-            yield Usage(used.prompt_token_count or 0, used.candidates_token_count or 0)
 
     def _whole(self, part: types.Part, unconfirmed: Mapping[str, Any]) -> Iterator[Loose]:
         """A call that is to be confirmed has not been made: what stands for its result until then is none."""
@@ -194,10 +209,10 @@ class _Reading:
             if call.name == _CONFIRMATION:
                 self.asked.append(call_id)
                 yield InputRequired(_question(arguments), call_id=call_id)
-            else:
+            elif call.name != _ANSWER:
                 yield from tool_call(call.name or "unknown", arguments, call_id=call_id, origin="agent")
         result = part.function_response
-        if result is not None and result.name != _CONFIRMATION and result.id not in unconfirmed:
+        if result is not None and result.name not in _NO_TOOLS and result.id not in unconfirmed:
             yield from tool_result(result.id or "", _output(result.response))
 
 
@@ -211,7 +226,7 @@ def _output(response: dict[str, Any] | None) -> str:
     """ADK wraps what is no dict: {"result": ...}."""
     value: Any = response
     if response is not None and list(response) == ["result"]:
-        value = response["result"]
+        value = "" if response["result"] is None else response["result"]
     return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
 
 

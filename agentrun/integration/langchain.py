@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import BaseModel
-
 from agentrun import tools
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra, ToolFailed
-from agentrun.events import Loose
 from agentrun.integration.named import named
 from agentrun.integration.sandboxes import TemplateType, sandbox_tools
 from agentrun.messages import AgentRequest
@@ -25,13 +22,12 @@ from agentrun.tools.calling import called_as
 from agentrun.utils.config import Config
 
 try:
-    from langchain_core.messages import BaseMessage
     from langchain_core.prompts import BasePromptTemplate
     from langchain_core.runnables import Runnable, RunnableSequence
     from langchain_core.tools import StructuredTool, ToolException
 
     from agentrun.integration.langchain_convert import AgentRunConverter
-    from agentrun.integration.langchain_messages import Messages
+    from agentrun.integration.langchain_values import Values
 except ImportError as error:
     raise MissingExtra("LangChain", "langchain") from error
 
@@ -113,10 +109,12 @@ def adapt(runnable: object) -> Callback | None:
     known = cast("Runnable[Any, Any]", runnable)
 
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[object]:
-        messages = Messages()
+        values = Values(known)
         async for value in known.astream(_input(known, request)):
-            for event in _read(value, messages):
+            for event in values.read(value):
                 yield event
+        if (answer := values.left) is not None:
+            yield answer
 
     return invoke_agent
 
@@ -129,16 +127,6 @@ def _input(runnable: Runnable[Any, Any], request: AgentRequest) -> object:
         return conversation
     variables = [*first.input_variables, *first.optional_variables]
     return {name: conversation if name in _CONVERSATION else request.text for name in variables}
-
-
-def _read(value: object, messages: Messages) -> list[Loose | object]:
-    if isinstance(value, BaseMessage):
-        return list(messages.read(value))
-    if isinstance(value, BaseModel):  # a structured answer
-        return [value.model_dump_json()]
-    if isinstance(value, dict) and isinstance(cast("dict[str, Any]", value).get("output"), str):
-        return [cast("dict[str, Any]", value)["output"]]
-    return [value]
 
 
 __all__ = [

@@ -151,10 +151,12 @@ class _Reading:
         self._answers: set[str] = set()
         self._held: PartStarted | None = None
         self._beginning = ""
+        self._spoken = False  # the answer is what was said last, JSON or not
 
     def read(self, event: Any) -> Iterator[Loose]:
         kind = event.event_kind
         if kind == "final_result":
+            self._spoken = event.tool_call_id is None
             if event.tool_call_id is not None:
                 self._answers.add(event.tool_call_id)
                 self._held = None
@@ -174,7 +176,7 @@ class _Reading:
                 failed = part.part_kind == "retry-prompt" or getattr(part, "outcome", "success") != "success"
                 yield from tool_result(part.tool_call_id, _text(part.content), failed=failed)
             case "agent_run_result":
-                yield from _result(event.result)
+                yield from _result(event.result, spoken=self._spoken)
             case _:
                 pass
 
@@ -205,14 +207,14 @@ class _Reading:
                 pass
 
 
-def _result(result: Any) -> Iterator[Loose]:
+def _result(result: Any, *, spoken: bool) -> Iterator[Loose]:
     output = result.output
     if isinstance(output, DeferredToolRequests):
         for call in output.approvals:
             yield InputRequired(f"May {call.tool_name} be called?", call_id=call.tool_call_id)
         for call in output.calls:
             yield InputRequired(f"What does {call.tool_name} give?", call_id=call.tool_call_id)
-    elif not isinstance(output, str) and output is not None:
+    elif not spoken and not isinstance(output, str) and output is not None:
         yield _text(output)
     used = result.usage
     yield Usage(used.input_tokens, used.output_tokens)

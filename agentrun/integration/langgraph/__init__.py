@@ -5,10 +5,11 @@ AgentRunServer(invoke_agent=create_agent(model("my-model"), tools=[...])).start(
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
+from pydantic import BaseModel
 
 from agentrun.agent import Callback
 from agentrun.errors import MissingExtra
@@ -21,16 +22,24 @@ from agentrun.integration.langchain import (
     sandbox_toolset,
     toolset,
 )
+from agentrun.integration.speakers import Speakers
 from agentrun.messages import AgentRequest, Message, Role
 from agentrun.run.answers import Answers, decide
 from agentrun.utils import ids
 
 try:
-    from langchain_core.messages import AIMessage, convert_to_messages
+    from langchain_core.messages import (
+        AIMessage,
+        AIMessageChunk,
+        BaseMessage,
+        ToolMessage,
+        convert_to_messages,
+    )
     from langgraph.pregel import Pregel  # pyright: ignore[reportMissingTypeStubs]
     from langgraph.types import Command, Interrupt
 
     from agentrun.integration.langchain_messages import Messages
+    from agentrun.integration.langchain_values import as_text
 except ImportError as error:
     raise MissingExtra("LangGraph", "langgraph") from error
 
@@ -51,15 +60,15 @@ def adapt(graph: object) -> Callback | None:
         async for namespace, mode, payload in _stream(known, request):
             match mode:
                 case "messages":
-                    for event in reading.messages.read(payload[0]):
+                    for event in reading.message(payload[0], payload[1], namespace):
                         yield event
                 case "updates":
                     for event in reading.update(payload, outermost=not namespace):
                         yield event
                 case _:
                     yield payload if isinstance(payload, Event) else Custom("langgraph", payload)
-        if reading.left is not None:
-            yield reading.left
+        for event in reading.rest():
+            yield event
 
     return invoke_agent
 
@@ -137,9 +146,30 @@ class _Reading:
     """What a stream has said so far."""
 
     def __init__(self) -> None:
-        self.messages = Messages()
+        self._messages = Messages()
+        self._speakers = Speakers()
         self._asked: set[str] = set()
         self._latest: Mapping[str, Any] = {}
+        self._spoke: str | None = None  # the node that spoke last
+        self._structured: object = None
+
+    def message(
+        self, message: BaseMessage, about: Mapping[str, Any], namespace: Sequence[str]
+    ) -> Iterable[object]:
+        """What a message says, or a piece of one."""
+        events = self._messages.read(message)
+        if isinstance(message, ToolMessage):
+            return self._speakers.result(message.tool_call_id, events)
+        if not events:
+            return self._ended(message)
+        self._spoke = about.get("langgraph_node")
+        heard = self._speakers.say(message.id, events, _agent(about, namespace))
+        return [*heard, *self._ended(message)]
+
+    def _ended(self, message: BaseMessage) -> Iterable[object]:
+        if isinstance(message, AIMessageChunk) and message.chunk_position != "last":
+            return ()
+        return self._speakers.done(message.id)
 
     def update(self, payload: Mapping[str, Any], *, outermost: bool) -> Iterator[object]:
         """The questions in an update; they come from the inner graph and from each one around it."""
@@ -149,23 +179,52 @@ class _Reading:
                 yield InputRequired(_prompt(interrupt.value), interrupt.id, schema=_schema(interrupt.value))
         if outermost and _INTERRUPT not in payload:
             self._latest = payload
+            for node, changed in payload.items():
+                self._keep_structured(node, _fields(changed))
 
-    @property
-    def left(self) -> str | None:
+    def _keep_structured(self, node: str, changed: Mapping[str, Any]) -> None:
+        """What `response_format` brings is the answer. A model that wrote it has said it already; one that called it has not."""
+        structured, messages = changed.get("structured_response"), changed.get("messages")
+        wrote: list[Any] = messages if isinstance(messages, list) else [messages]
+        last = wrote[-1] if wrote else None
+        if isinstance(last, AIMessage) if last else node == self._spoke:
+            self._structured = None
+        elif structured is not None:
+            self._structured = structured
+
+    def rest(self) -> Iterator[object]:
+        """What is left to be said at the end."""
+        yield from self._speakers.rest()
+        left = self._left() if self._structured is None else self._structured
+        if left is not None:
+            yield as_text(left)
+
+    def _left(self) -> object:
         """The answer of a graph that does not stream it: it keeps it elsewhere than in messages, or writes these short."""
-        if self.messages.said:
+        if self._messages.said:
             return None
         for update in self._latest.values():
             if isinstance(update, str):
                 return update
-            if isinstance(update, dict):
-                fields = cast("Mapping[str, Any]", update)
-                found = [fields[name] for name in _ANSWERS if isinstance(fields.get(name), str)]
-                found = found or _written(fields.get("messages"))
-                found = found or [value for value in fields.values() if isinstance(value, str)]
-                if found:
-                    return found[0]
+            fields = _fields(update)
+            found = [
+                fields[name] for name in _ANSWERS if isinstance(fields.get(name), (str, BaseModel, dict))
+            ]
+            found = found or _written(fields.get("messages"))
+            found = found or [value for value in fields.values() if isinstance(value, str)]
+            if found:
+                return found[0]
         return None
+
+
+def _agent(about: Mapping[str, Any], namespace: Sequence[str]) -> str | None:
+    """Who speaks: an agent with a name, or the node that a sub-graph stands in."""
+    name = about.get("lc_agent_name")
+    return name if name or not namespace else namespace[-1].partition(":")[0]
+
+
+def _fields(update: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", update) if isinstance(update, dict) else {}
 
 
 def _written(messages: object) -> list[str]:
