@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _DRAIN_S = 0.3
-_END_WITHIN_S = 1.0
+_END_WITHIN_S = 3.0
 
 
 class Child:

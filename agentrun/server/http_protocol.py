@@ -24,6 +24,7 @@ from agentrun.utils.json import dumps
 _MAX_HEAD = 64 * 1024  # bytes of URL and headers together
 _HEAD_TIME_S = 30.0  # for a client to send the first of them in
 _SWEEP_S = 1.0  # between two looks at all connections
+_TO_BEGIN_S = 0.5  # for a client that has just been let in to ask, though the server is told to end
 _TOO_LARGE = (431, f"The request's URL and headers are larger than {_MAX_HEAD:,} bytes.", "headers_too_large")
 
 
@@ -41,12 +42,14 @@ class StrictHttp(HttpToolsProtocol):
     _chunk = 0
     _deadline = inf  # for what the client has to do next
     _idle = False  # it has had an answer and asks for nothing
+    _begins_by = -inf  # until then a first request is waited for
 
     # --- the connection
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._deadline = self.loop.time() + _HEAD_TIME_S
+        now = self.loop.time()
+        self._deadline, self._begins_by = now + _HEAD_TIME_S, now + _TO_BEGIN_S
         _sweep_often(self.server_state, self.loop)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -58,6 +61,10 @@ class StrictHttp(HttpToolsProtocol):
         super().resume_writing()
         if isinstance(self.cycle, Exchange) and self.cycle.on_room is not None:
             self.cycle.on_room()
+
+    def is_new(self, now: float) -> bool:
+        """Whether a client was let in just now, and has yet to ask."""
+        return now < self._begins_by and not self.transport.is_closing()
 
     def look(self, now: float) -> None:
         """Whether the client has taken too long."""
@@ -85,7 +92,7 @@ class StrictHttp(HttpToolsProtocol):
                 self._refuse(*_TOO_LARGE)
 
     def on_message_begin(self) -> None:
-        self._head, self._in_head, self._idle = 0, True, False
+        self._head, self._in_head, self._idle, self._begins_by = 0, True, False, -inf
         self._begun += 1
         self._deadline = self.loop.time() + _HEAD_TIME_S
         self.url, self.headers, self.expect_100_continue = b"", [], False

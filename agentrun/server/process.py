@@ -23,6 +23,7 @@ from agentrun.utils import log
 logger = logging.getLogger("uvicorn.error")
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 _AFTER_THE_CUT_S = 5.0  # for error frames to reach their readers
+_LOOK_S = 0.005  # between two looks at who was let in
 
 
 class _Server(uvicorn.Server):
@@ -40,7 +41,6 @@ class _Server(uvicorn.Server):
             logger.warning("A second signal: ending at once.")
             os._exit(128 + sig)
         self.should_exit = True
-        self._runs.draining = True
         if self.started:  # not with uvicorn's next tick: who connects from now on belongs to another server
             for server in self.servers:
                 self._loop.call_soon_threadsafe(server.close)
@@ -60,11 +60,19 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:  # before uvicorn says that it shuts down
             server.close()
+        await self._begun()
+        self._runs.draining = True
         message = "The server is shutting down; the run was cut short."
         delay_s = self._settings.shutdown_timeout_s
         cut = asyncio.get_running_loop().call_later(delay_s, self._runs.cut, message)
         await super().shutdown(sockets)
         cut.cancel()
+
+    async def _begun(self) -> None:
+        """Whoever was let in is answered: wait until they have asked, or have taken too long to."""
+        loop = asyncio.get_running_loop()
+        while any(_is_new(one, loop.time()) for one in self.server_state.connections):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(_LOOK_S)
 
 
 def serve(app: Any, settings: Settings, runs: Runs) -> None:
@@ -113,6 +121,11 @@ def _serve(app: Any, settings: Settings, runs: Runs, listener: socket.socket, wh
     finally:
         for sig, handler in before.items():
             signal.signal(sig, handler)
+
+
+def _is_new(connection: Any, now: float) -> bool:
+    is_new = getattr(connection, "is_new", None)  # where there is no httptools, none has it
+    return is_new is not None and is_new(now)
 
 
 def _calm_the_garbage_collector() -> None:

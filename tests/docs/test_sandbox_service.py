@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "sandbox-service.md"
 URL, CONTROL_URL = "http://127.0.0.1:9100", "https://127.0.0.1:9101"
 
 
-@pytest.mark.timeout(720)  # the first time the packages of the original's client are fetched
+@pytest.mark.timeout(1200)  # the first time the packages of the original's client are fetched
 def test_every_program_prints_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     blocks = blocks_of(PAGE)
     start = blocks[0].text.splitlines()[-1]
