@@ -1,4 +1,4 @@
-"""Preloaded parents, seen from the keeper: one for each version that asks for it, a few at a time."""
+"""Preloaded parents, seen from the keeper: one for each kind of launch that asks for it, a few at a time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 import time
 from contextlib import suppress
 from functools import partial
+from hashlib import sha256
 
 import msgspec
 from msgspec import structs
@@ -36,46 +37,47 @@ class _Parent:
 
 
 class Parents:
-    """Forks an instance where a parent of its version is ready; says so where none is, and has one ready next time."""
+    """Forks an instance where a parent of its kind is ready; says so where none is, and has one ready next time."""
 
     def __init__(self, mark: str, selector: selectors.BaseSelector) -> None:
         self._mark = mark
         self._selector = selector
         self._parents: dict[str, _Parent] = {}
         self._due: dict[str, tuple[float, Launch]] = {}
-        self._useless: set[str] = set()  # versions whose parents would not be safe to fork, or do not start
+        self._useless: set[str] = set()  # kinds whose parents would not be safe to fork, or do not start
 
     def fork(self, launch: Launch, port: int, output: int, cgroup: Cgroup | None) -> int | None:
         """The instance's process id; None where it has to be started afresh."""
-        if not launch.preload or program_of(launch.command) is None or launch.version in self._useless:
+        kind = _kind(launch)
+        if not launch.preload or program_of(launch.command) is None or kind in self._useless:
             return None
-        parent = self._parents.get(launch.version)
+        parent = self._parents.get(kind)
         if parent is None or not parent.is_ready:
-            self._due.setdefault(launch.version, (time.monotonic() + _AFTER_S, launch))
+            self._due.setdefault(kind, (time.monotonic() + _AFTER_S, launch))
             return None
         parent.used_at = time.monotonic()
         pid = self._ask(parent, launch, port, output, cgroup)
         if pid is None:
-            self._end(launch.version)
-            self._useless.add(launch.version)
+            self._end(kind)
+            self._useless.add(kind)
         return pid
 
     def tick(self) -> None:
         """Start those that are due."""
         now = time.monotonic()
-        for version, (when, launch) in list(self._due.items()):
+        for kind, (when, launch) in list(self._due.items()):
             if now >= when:
-                del self._due[version]
-                if version not in self._parents:
-                    self._start(launch)
+                del self._due[kind]
+                if kind not in self._parents:
+                    self._start(kind, launch)
 
     def close(self) -> None:
-        for version in list(self._parents):
-            self._end(version)
+        for kind in list(self._parents):
+            self._end(kind)
 
-    def _start(self, launch: Launch) -> None:
+    def _start(self, kind: str, launch: Launch) -> None:
         if len(self._parents) >= _MOST:
-            self._end(min(self._parents, key=lambda version: self._parents[version].used_at))
+            self._end(min(self._parents, key=lambda kind: self._parents[kind].used_at))
         ours, theirs = socket.socketpair()
         open_ones = {name: value for name, value in launch.environment.items() if name not in launch.masked}
         plain = structs.replace(launch, environment={})
@@ -93,12 +95,12 @@ class Parents:
             start_new_session=True,
         )
         theirs.close()
-        self._parents[launch.version] = _Parent(process, ours)
-        self._selector.register(ours, selectors.EVENT_READ, partial(self._hear, launch.version))
+        self._parents[kind] = _Parent(process, ours)
+        self._selector.register(ours, selectors.EVENT_READ, partial(self._hear, kind))
 
-    def _hear(self, version: str) -> None:
+    def _hear(self, kind: str) -> None:
         """It is ready, or has ended."""
-        parent = self._parents.get(version)
+        parent = self._parents.get(kind)
         if parent is None:  # ended since the selector spoke
             return
         try:
@@ -108,11 +110,11 @@ class Parents:
         if said == READY:
             parent.is_ready = True
         else:
-            self._end(version)
-            self._useless.add(version)
+            self._end(kind)
+            self._useless.add(kind)
 
-    def _end(self, version: str) -> None:
-        parent = self._parents.pop(version)
+    def _end(self, kind: str) -> None:
+        parent = self._parents.pop(kind)
         self._selector.unregister(parent.line)
         parent.line.close()
         with suppress(ProcessLookupError):
@@ -148,6 +150,13 @@ class Parents:
             for one in (job, said, say, hear, go):
                 if one >= 0:
                     os.close(one)
+
+
+def _kind(launch: Launch) -> str:
+    """What a parent is for. Not a version's name: another version may have had it, of a runtime that was removed."""
+    return sha256(
+        msgspec.json.encode(structs.replace(launch, instance=""), order="deterministic")
+    ).hexdigest()
 
 
 def _line(pipe: int) -> bytes:
