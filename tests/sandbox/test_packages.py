@@ -15,10 +15,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from agentrun.errors import ConfigError, SandboxUnavailable
+from agentrun.errors import ConfigError
 from agentrun.sandbox import Sandbox, SyncSandbox
 
 from .conftest import create
+from .possible import unless_impossible
 
 PLOT = "import matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\naxes.plot([1, 2, 4])\n"
 
@@ -122,10 +123,8 @@ def index(wheel: Path, tmp_path: Path) -> Iterator[int]:
 
 async def test_pip_installs_where_the_policy_allows_the_index(index: int):
     env = {"PIP_INDEX_URL": "http://index.test/simple/", "PIP_TRUSTED_HOST": "index.test"}
-    try:
+    with unless_impossible():
         box = await Sandbox.create(network={"allow": ["index.test"]}, env=env, warm=0)
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
     async with box:
         # no name leads a sandbox to this machine, so the test says where this one leads
         box._box.proxy.connect = lambda host, port: asyncio.open_connection("127.0.0.1", index)
