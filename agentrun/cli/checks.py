@@ -27,6 +27,7 @@ from agentrun.sandbox.browser import program
 from agentrun.sandbox.proof import prove
 
 _OLDEST = (3, 10)
+_PATIENCE_S = 5.0  # with what is on this machine
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*])?\s*([^;]*)(?:;\s*(.*))?")
 _EXTRA = re.compile(r"extra == ['\"]([\w-]+)['\"]")
 _NOT_FOR_USERS = ("dev",)
@@ -109,13 +110,13 @@ def _port() -> Check:
     name = f"port {settings.port}"
     url = url_of(settings)
     try:
-        with socket.create_connection((settings.host, settings.port), timeout=1):
+        with socket.create_connection((settings.host, settings.port), timeout=_PATIENCE_S):
             pass
     except OSError:
         return Check("project", name, "ok", "free")
     with suppress(URLError, OSError, ValueError):
         # A proxy in the environment must not get what is meant for this machine.
-        with build_opener(ProxyHandler({})).open(f"{url}/health", timeout=1) as answer:
+        with build_opener(ProxyHandler({})).open(f"{url}/health", timeout=_PATIENCE_S) as answer:
             if json.load(answer).get("status") == "ok":
                 return Check("project", name, "ok", f"an agent is served at {url}")
     return Check(
@@ -175,7 +176,9 @@ def _found(name: str, path: str | None, fix: str) -> Check:
 
 def _first_line(*command: str) -> str:
     try:
-        said = subprocess.run(command, capture_output=True, timeout=5, encoding="utf-8", errors="replace")
+        said = subprocess.run(
+            command, capture_output=True, timeout=_PATIENCE_S, encoding="utf-8", errors="replace"
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return (said.stdout.splitlines() or [""])[0].strip()

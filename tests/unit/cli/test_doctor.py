@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
+
+from agentrun.cli import checks
 
 Agentrun = Callable[..., tuple[int, str, str]]
 
@@ -26,7 +29,7 @@ def test_here_nothing_needed_is_missing(agentrun: Agentrun):
     exit_code, out, _ = agentrun("doctor", "--json")
     assert exit_code == 0
     assert json.loads(out)["ok"] is True
-    checks = _checks(out)
+    found = _checks(out)
     assert {
         "python",
         "agentrun",
@@ -38,8 +41,8 @@ def test_here_nothing_needed_is_missing(agentrun: Agentrun):
         "isolation",
         "bwrap",
         "chromium",
-    } <= set(checks)
-    assert [check for check in checks.values() if check["state"] != "ok" and not check["fix"]] == []
+    } <= set(found)
+    assert [check for check in found.values() if check["state"] != "ok" and not check["fix"]] == []
 
 
 def test_extras_come_from_the_package_s_own_metadata(agentrun: Agentrun):
@@ -68,13 +71,17 @@ def test_a_setting_that_cannot_be_is_what_is_missing(agentrun: Agentrun, monkeyp
 def test_it_tells_a_free_port_an_agent_and_a_stranger_apart(
     agentrun: Agentrun, serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ):
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))  # and listens later, so that nobody else is given the port
         port = stranger.getsockname()[1]
         monkeypatch.setenv("PORT", str(port))
         _, out, _ = agentrun("doctor", "--json")
+        assert _checks(out)[f"port {port}"]["found"] == "free"
+        stranger.listen()
+        monkeypatch.setattr(checks, "_PATIENCE_S", 0.1)
+        _, out, _ = agentrun("doctor", "--json")
         assert _checks(out)[f"port {port}"]["state"] == "absent"
-    _, out, _ = agentrun("doctor", "--json")
-    assert _checks(out)[f"port {port}"]["found"] == "free"
+    monkeypatch.setattr(checks, "_PATIENCE_S", PATIENCE_S)
     url = serve(lambda request: "hi")
     monkeypatch.setenv("PORT", url.rpartition(":")[2])
     _, out, _ = agentrun("doctor")
@@ -111,11 +118,11 @@ def test_every_configured_name_is_explained(
         encoding="utf-8",
     )
     exit_code, out, _ = agentrun("doctor", "--json")
-    checks = _checks(out)
-    assert "is fallback over mine, builtin (agentrun.yaml:1" in checks["default"]["found"]
-    assert "Its price is not known" in checks["mine"]["found"]
-    assert checks["broken"]["state"] == "missing" and "DEEPSEEK_API_KEY" in checks["broken"]["fix"]
-    assert checks["plain"]["topic"] == "toolsets" and exit_code == 1
+    found = _checks(out)
+    assert "is fallback over mine, builtin (agentrun.yaml:1" in found["default"]["found"]
+    assert "Its price is not known" in found["mine"]["found"]
+    assert found["broken"]["state"] == "missing" and "DEEPSEEK_API_KEY" in found["broken"]["fix"]
+    assert found["plain"]["topic"] == "toolsets" and exit_code == 1
     (project / "agentrun.yaml").write_text("modles: {}\n", encoding="utf-8")
     exit_code, out, _ = agentrun("doctor", "--json")
     assert exit_code == 1 and "there is no section modles" in out
