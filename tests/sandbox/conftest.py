@@ -17,6 +17,9 @@ from agentrun.errors import SandboxUnavailable
 from agentrun.sandbox import SyncSandbox
 from agentrun.sandbox.backends.bubblewrap import stage
 
+from . import docker_engine
+from .docker_engine import Docker
+
 ROOT = Path(__file__).parents[2]
 USER = 61_001
 
@@ -33,6 +36,21 @@ def create(**options: Any) -> SyncSandbox:
 def box() -> Iterator[SyncSandbox]:
     with create(idle_timeout_s=120) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def docker_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
+    if missing := docker_engine.why_not():
+        pytest.skip(missing)
+    yield from docker_engine.start(tmp_path_factory.mktemp("docker"))
+
+
+@pytest.fixture
+def docker(docker_daemon: Docker, monkeypatch: pytest.MonkeyPatch) -> Docker:
+    """A real daemon, which is the one that the program docker speaks to."""
+    for name, value in docker_daemon.variables.items():
+        monkeypatch.setenv(name, value)
+    return docker_daemon
 
 
 def as_user(home: Path, *words: str) -> list[str]:

@@ -1,4 +1,7 @@
-"""A program that owns sandboxes and is killed: for each line it is given it forks a process with a busy sandbox."""
+"""A program that owns sandboxes and is killed: for each line it is given it forks a process with a busy sandbox.
+
+Which is told by its argument, the options of a sandbox as JSON.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def main() -> None:
 
 
 def own() -> None:
-    box = SyncSandbox.create(warm=1, backend=sys.argv[1])
+    box = SyncSandbox.create(warm=1, **json.loads(sys.argv[1]))
     box.run(BUSY)
     tell(owner=os.getpid())
     signal.pause()

@@ -207,6 +207,12 @@ def test_files_go_in_and_out(box: SyncSandbox, tmp_path: Path):
     assert not (tmp_path / "back.part").exists()
 
 
+def test_the_kernel_s_files_are_read_although_they_say_that_they_are_empty(box: SyncSandbox):
+    assert box.files.read_text("/proc/self/status").startswith("Name:")
+    box.files.write("empty", b"")
+    assert box.files.read("empty") == b""
+
+
 def test_folders_are_listed_made_moved_and_removed(box: SyncSandbox):
     box.files.write("d/one", "1")
     box.files.make_dir("d/e/f")

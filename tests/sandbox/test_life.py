@@ -34,9 +34,9 @@ def test_nothing_is_left_two_seconds_after_the_owner_is_killed(
     if who == "root" and os.geteuid() != 0:
         pytest.skip("Only root can try this as root.")
     env: dict[str, str] | None = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(Path(__file__).with_name("owner.py")), "bubblewrap"]
+    command = [sys.executable, str(Path(__file__).with_name("owner.py")), "{}"]
     if who == "user" and os.geteuid() == 0:
-        command, env = as_user(tmp_path, f"{stage.PLACE}/1/tests/sandbox/owner.py", "bubblewrap"), None
+        command, env = as_user(tmp_path, f"{stage.PLACE}/1/tests/sandbox/owner.py", "{}"), None
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=env, cwd="/"
     ) as forker:
@@ -66,7 +66,7 @@ def test_other_backends_end_with_their_owner_too(backend: str, tmp_path: Path):
         "PYTHONPATH": str(ROOT),
         "TMPDIR": str(tmp_path),
     }
-    command = [sys.executable, str(Path(__file__).with_name("owner.py")), backend]
+    command = [sys.executable, str(Path(__file__).with_name("owner.py")), json.dumps({"backend": backend})]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

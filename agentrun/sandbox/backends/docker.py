@@ -1,12 +1,14 @@
 """Docker, or Podman under its name: a container for each sandbox, by the program `docker`, wherever its API is.
 
-Its tests run against a stand-in; it was not tried with a Docker daemon yet.
+Its tests run with a Docker daemon; Podman was not tried yet.
 """
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
+from functools import cache
 
 from agentrun.errors import SandboxUnavailable
 from agentrun.sandbox.backend import Order
@@ -56,8 +58,10 @@ class Docker:
             browser=template.type.has_browser,
         )
 
+        own = await asyncio.to_thread(_own, program)
+
         def command(words: list[str]) -> list[str]:
-            return [program, "run", *_options(order), template.image, *words]
+            return [program, "run", *_options(order, own), template.image, *words]
 
         def clean() -> None:
             subprocess.run([program, "rm", "--force", order.id], capture_output=True, timeout=60)
@@ -68,7 +72,14 @@ class Docker:
         return await relayed.open_box(engine, order)
 
 
-def _options(order: Order) -> list[str]:
+@cache
+def _own(program: str) -> str:
+    """The option that gives a file system to the sandbox's user also where the image has a folder of root's."""
+    said = subprocess.run([program, "--version"], capture_output=True, timeout=_ANSWER_S).stdout
+    return "notmpcopyup" if said.startswith(b"podman") else "uid=1000,gid=1000"
+
+
+def _options(order: Order, own: str) -> list[str]:
     limits = order.template.limits
     words = ["--rm", "--interactive", "--name", order.id, "--hostname", "sandbox", "--workdir", "/"]
     words += ["--network", "none", "--read-only", "--cap-drop", "ALL", "--user", "1000:1000"]
@@ -77,7 +88,7 @@ def _options(order: Order) -> list[str]:
     words += ["--cpus", f"{limits.cpu:g}", "--ulimit", f"nofile={limits.open_files}"]
     words += ["--ulimit", f"fsize={limits.file_mb << 20}", "--ulimit", "core=0"]
     for path in (HOME, "/tmp", "/dev/shm"):
-        words += ["--tmpfs", f"{path}:rw,exec,nosuid,nodev,mode=1777,size={limits.disk_mb}m"]
+        words += ["--tmpfs", f"{path}:rw,exec,nosuid,nodev,{own},mode=1777,size={limits.disk_mb}m"]
     for name, value in relayed.usual_env().items():
         words += ["--env", f"{name}={value}"]
     for mount in order.mounts:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
 _LONGEST_NAME = 4096
+_MOST_HELD = 1 << 20
 
 
 class Refused(Exception):
@@ -105,7 +106,24 @@ def open_to_read(path: str) -> tuple[int, int]:
         if stat.S_ISDIR(found.st_mode):
             raise Refused("is_directory", f"{shown(path)} is a folder.")
         raise Refused("not_a_file", f"{shown(path)} is no regular file.")
-    return descriptor, found.st_size
+    return (descriptor, found.st_size) if found.st_size else _held(descriptor)
+
+
+def _held(descriptor: int) -> tuple[int, int]:
+    """A copy of what can be read. The kernel's own files, as in /proc, say that they are empty and are not."""
+    copy, size = os.memfd_create("copy", os.MFD_CLOEXEC), 0
+    try:
+        while size < _MOST_HELD and (piece := os.read(descriptor, 1 << 16)):
+            size += os.write(copy, piece)
+    except BlockingIOError:  # one that waits for news
+        pass
+    except BaseException:
+        os.close(copy)
+        raise
+    finally:
+        os.close(descriptor)
+    os.lseek(copy, 0, os.SEEK_SET)
+    return copy, size
 
 
 class Incoming:
