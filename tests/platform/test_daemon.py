@@ -288,8 +288,8 @@ def test_it_stops_when_it_is_asked_and_gives_its_lock_back(tmp_path: Path):
     daemon.deploy(tmp_path / "code", "one")
     (instance,) = daemon.client.instances("shop")
     daemon.close()
-    pidfd = os.pidfd_open(daemon.pid) if Path(f"/proc/{daemon.pid}").exists() else None
-    if pidfd is not None:
+    with suppress(ProcessLookupError):  # it has ended already
+        pidfd = os.pidfd_open(daemon.pid)
         assert select.select([pidfd], [], [], PATIENCE_S)[0]
         os.close(pidfd)
     assert not is_held(daemon.where)
@@ -415,7 +415,18 @@ def test_a_client_without_a_platform_says_so(tmp_path: Path):
         client.status()
 
 
-def test_a_setting_that_is_no_address_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("AGENTRUN_GATEWAY", "nonsense")
-    with pytest.raises(ConfigError, match="AGENTRUN_GATEWAY is 'nonsense'"):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("AGENTRUN_GATEWAY", "nonsense"),
+        ("AGENTRUN_PLATFORM_LISTEN", "127.0.0.1:99999"),
+        ("AGENTRUN_GATEWAY_MAX_BODY_BYTES", "1e6"),
+        ("AGENTRUN_GATEWAY_IDLE_TIMEOUT_S", "0"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+):
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ConfigError, match=f"{name} is '{text}'"):
         home(tmp_path)

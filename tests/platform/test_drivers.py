@@ -155,7 +155,7 @@ async def test_it_finds_what_was_declared_and_nothing_of_ours(local, launch, end
     await local.open(ended.put_nowait)
     await local.start(structs.replace(launch, command=("env",)))
     assert (await next_of(ended)).reason == "exited with 0"
-    await until(lambda: len(words(tmp_path)) >= 8)
+    await until(lambda: len(words(tmp_path)) >= 9)
     found = {line.partition("=")[0] for line in words(tmp_path)}
     assert found == {
         "PATH", "GREETING", "PORT", "AGENTRUN_INSTANCE_ID", "AGENTRUN_VERSION", "AGENTRUN_KEPT_BY", "AGENTRUN_DATA",
