@@ -142,7 +142,9 @@ async def _begin(
     stack.callback(logs.close)
     instances = Instances(registry.named(where.driver)(where.folder / "instances"), logs)
     packages, environments = Packages(where.folder / "packages"), Environments(where.folder / "environments")
-    gateway = Gateway(routes, instances, logs, admit=guard.of_callers(keys, where.gateway[0]))
+    gateway = Gateway(
+        routes, instances, logs, admit=guard.of_callers(keys, where.gateway[0]), limits=where.limits
+    )
     core = Core(
         store=store,
         routes=routes,

@@ -13,6 +13,7 @@ import msgspec
 
 from agentrun import config
 from agentrun.errors import ConfigError
+from agentrun.platform.gateway.limits import GatewayLimits
 
 _LONGEST_SOCKET = 100  # the kernel takes about 107 bytes
 DEFAULT_GATEWAY = "127.0.0.1:9010"
@@ -26,6 +27,7 @@ class Home(msgspec.Struct, frozen=True):
     gateway: tuple[str, int]
     control: tuple[str, int] | None  # besides the Unix socket
     driver: str = "local"
+    limits: GatewayLimits = GatewayLimits()
 
     @property
     def socket(self) -> Path:
@@ -79,6 +81,7 @@ def home(folder: Path | None = None) -> Home:
         _address("AGENTRUN_GATEWAY", config.environment("AGENTRUN_GATEWAY") or DEFAULT_GATEWAY),
         _address("AGENTRUN_PLATFORM_LISTEN", control) if control else None,
         config.environment("AGENTRUN_PLATFORM_DRIVER") or "local",
+        _limits(),
     )
 
 
@@ -99,6 +102,21 @@ def is_held(where: Home) -> bool:
     if fd is not None:
         os.close(fd)
     return fd is None
+
+
+def _limits() -> GatewayLimits:
+    usual = GatewayLimits()
+    return GatewayLimits(
+        body_bytes=_count("AGENTRUN_GATEWAY_MAX_BODY_BYTES", usual.body_bytes),
+        silence_s=_count("AGENTRUN_GATEWAY_IDLE_TIMEOUT_S", int(usual.silence_s)),
+    )
+
+
+def _count(name: str, usual: int) -> int:
+    text = config.environment(name) or str(usual)
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigError(f"{name} is {text!r}.", hint=f"It is a whole number above 0: {usual}.")
+    return int(text)
 
 
 def _address(name: str, text: str) -> tuple[str, int]:

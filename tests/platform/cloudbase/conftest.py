@@ -82,10 +82,10 @@ class Desk:
     def delete(self, name: str) -> None:
         self.manage("delete", serverName=name, force=True)
 
-    def agentrun(self, *arguments: str) -> str:
-        """What a command prints, on the same platform."""
+    def agentrun(self, *arguments: str, given: str = "") -> str:
+        """What a command prints, on the same platform; `given` is its standard input."""
         done = subprocess.run(
-            [AGENTRUN, *arguments], env=self.environment, cwd=self.root, capture_output=True, text=True,
+            [AGENTRUN, *arguments], env=self.environment, cwd=self.root, input=given, capture_output=True, text=True,
             timeout=PATIENCE_S, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# says what it was told, and does what its path asks for
+# says what it was told, and does what its path asks for; some wait for a job of the name that they are given
 PYTHON = """
 import json, os, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +19,14 @@ class Handler(BaseHTTPRequestHandler):
         seen["headers"] = {name.lower(): value for name, value in self.headers.items()}
         if path == "/slow":
             time.sleep(float(query or 1))
+        elif path == "/hold":
+            self.wait(query)
+        elif path == "/burn":
+            while not (DATA / query).exists():
+                pass
+        elif path == "/eat":
+            eaten = b"x" * 180_000_000
+            self.wait(query)
         elif path == "/say":
             print(f"said {query}", flush=True)
         elif path == "/job":
@@ -27,9 +35,13 @@ class Handler(BaseHTTPRequestHandler):
             seen["found"] = (DATA / query).read_text() if (DATA / query).exists() else None
         elif path == "/end":
             os.kill(os.getpid(), signal.SIGKILL)
-        self.send_response(STATUS if path == "/health" else 200)
+        self.send_response(STATUS if path == "/health" else int(query[:3]) if path == "/status" else 200)
         self.end_headers()
         self.wfile.write(json.dumps(seen).encode())
+
+    def wait(self, name):
+        while not (DATA / name).exists():
+            time.sleep(0.02)
 
     def log_message(self, *args):
         pass

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import AGENTRUN, PATIENCE_S, Desk, get, until
+from .conftest import AGENTRUN, PATIENCE_S, Desk, Refused, get, until
 from .programs import NODE, python
 from .rows import row
 
@@ -135,6 +135,27 @@ def test_run_waits_for_the_port_and_stop_frees_it(desk: Desk):
 def test_a_program_that_does_not_come_up_says_why(desk: Desk, program: str, said: str):
     path = desk.project("fails", {"app.py": program})
     assert said in desk.refused("run", serverName="fails", targetPath=path, runOptions={"port": 0})
+
+
+@row("A36")
+def test_nothing_is_left_of_a_program_that_did_not_come_up(desk: Desk):
+    program = "import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid)\nraise SystemExit(3)\n"
+    path = desk.project("orphans", {"app.py": program})
+    said = desk.refused("run", serverName="orphans", targetPath=path, runOptions={"port": 0})
+    child = said.partition("Its last lines:\n")[2].split()[0]
+    until(lambda: not Path(f"/proc/{child}").exists())
+
+
+@row("A1")
+def test_port_3000_is_taken_unless_another_is_asked_for(desk: Desk):
+    path = desk.project("usual", python())
+    try:
+        url = f"http://127.0.0.1:{desk.manage('run', serverName='usual', targetPath=path)['port']}"
+    except Refused as refused:  # somebody on this machine has it
+        assert "Port 3000 is taken" in str(refused)
+    else:
+        assert url.endswith(":3000") and get(url).status_code == 200
+        desk.manage("stop", serverName="usual")
 
 
 @row("A36")

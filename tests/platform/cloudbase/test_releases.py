@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .conftest import PATIENCE_S, Desk, get, opened
+from .conftest import PATIENCE_S, Desk, get, opened, until
 from .programs import python
 from .rows import row
 
@@ -118,4 +118,17 @@ def test_back_is_the_next_request_with_the_old_variables(desk: Desk, url: str):
     assert get(url).json()["variables"] == {"MY_WORD": "new"}
     traffic(desk, "rollback")
     assert get(url).json()["variables"] == {"MY_WORD": "old"}
+    assert words(url, 30) == {"old": 30}
+
+
+@row("C15")
+def test_a_version_whose_answers_fail_goes_back_by_itself(desk: Desk, url: str):
+    traffic(desk, "test", testers={"parameter": "v=test"})
+    traffic(desk, "set", canaryPercent=50)
+    assert words(url, 30)["new"] > 0
+    for _ in range(30):
+        assert get(f"{url}/status?500&v=test").status_code == 500
+    until(lambda: desk.query("getManageTask", detailServerName="gray")["taskStatus"] == "finished")
+    release = desk.query("getManageTask", detailServerName="gray")["task"]["rollout"]
+    assert (release["state"], release["steps"][-1]["by"]) == ("rolled_back", "automatic")
     assert words(url, 30) == {"old": 30}

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -259,6 +260,26 @@ async def test_an_instance_that_says_nothing_is_504(tmp_path):
     platform = Platform(tmp_path, limits=GatewayLimits(silence_s=0.1))
     await platform.open()
     assert (await platform.get("/hold")).status_code == 504
+    await platform.close()
+
+
+async def test_a_request_may_take_longer_than_any_time_that_the_gateway_counts_but_its_silence(tmp_path):
+    usual, short = GatewayLimits(), 0.2
+    assert usual.silence_s >= 900 > max(usual.head_s, usual.body_s, usual.keep_alive_s, usual.reuse_s)
+    limits = GatewayLimits(head_s=short, body_s=short, keep_alive_s=short, reuse_s=short)
+    platform = Platform(tmp_path, limits=limits)
+    await platform.open(wanted(max=1, idle_s=short))
+    begun, asked = time.monotonic(), asyncio.create_task(platform.get("/hold"))
+    async with platform.stream() as answer:
+        pieces = answer.aiter_raw()
+        assert await anext(pieces) == b"data: 1\n\n"
+        await until(lambda: len(platform.all[0].heads) == 2 and time.monotonic() > begun + 5 * short)
+        assert (await platform.get()).status_code == 200
+        assert not asked.done()
+        platform.all[0].more.set()
+        assert await rest_of(pieces) == b"data: 2\n\n"
+    assert (await asked).status_code == 200
+    assert platform.driver.started == 1
     await platform.close()
 
 
