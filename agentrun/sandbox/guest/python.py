@@ -128,12 +128,7 @@ class Context:
                 self._running = False
         except BaseException as error:
             self._tell("error", **_described(error))
-        try:
-            display.flush_figures()
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except BaseException:  # the code has put something else there
-            _open_streams()
+        _flush()
         for name, value in before.items():
             _restore(name, value)
         self._tell("done", count=self._count)
@@ -180,15 +175,21 @@ class Context:
 
     def _fork(self, descriptors: list[int]) -> None:
         """Two of this context: the copy goes on with the descriptors that came, as a child of the first process."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        helper = os.fork()
-        if helper:
-            os.waitpid(helper, 0)
+        _flush()
+        try:
+            helper = os.fork()
+        except OSError:  # no more processes or memory; who waits for the copy sees that its wire is closed
+            helper = None
+        if helper != 0:
+            if helper is not None:
+                os.waitpid(helper, 0)
             for descriptor in descriptors:
                 os.close(descriptor)
             return
-        copy = os.fork()
+        try:
+            copy = os.fork()
+        except OSError:
+            os._exit(1)
         if copy:
             os._exit(0)
         os.setsid()
@@ -199,6 +200,15 @@ class Context:
             os.close(descriptor)
         _reseed()
         self._wire.send({"event": "forked", "id": 0, "pid": os.getpid()})
+
+
+def _flush() -> None:
+    try:
+        display.flush_figures()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # the code has put something else there
+        _open_streams()
 
 
 def _restore(name: str, value: str | None) -> None:

@@ -127,6 +127,7 @@ class Guest:
 
     def _do_adopt(self, _: list[int], pid: int) -> None:
         """A context has forked itself."""
+        os.kill(pid, 0)  # one that has ended meanwhile would never be told of
         self._contexts.adopt(pid)
 
     def _do_start(

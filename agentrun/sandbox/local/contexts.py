@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from agentrun.errors import AgentRunError, SandboxTimeout
+from agentrun.errors import AgentRunError, SandboxError, SandboxTimeout
 from agentrun.sandbox.local import pipes
 from agentrun.sandbox.local.cell import Cell
 from agentrun.sandbox.local.channel import Channel
@@ -23,6 +23,7 @@ from agentrun.sandbox.values import CodeError, ContextInfo, Execution, OnOutput
 
 _GRACE_S = 2.0
 _DEATH_S = 10.0
+_COPY_S = 30.0
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -252,7 +253,16 @@ class WiredContext(LocalContext):
 
     def _lost(self, reason: str) -> None:
         """It has closed its wire. If it lives on nevertheless it is of no use."""
-        if self._channel is not None and not self._gone.is_set() and self.pid:
+        if self._channel is None:
+            return
+        if self._forked is not None and not self._forked.done():
+            self._forked.set_exception(
+                SandboxError(
+                    "The context could not be copied.",
+                    hint="The sandbox may have reached the limit of its processes or of its memory.",
+                )
+            )
+        elif not self._gone.is_set() and self.pid:
             self._channel = None
             self._broken = True
             self._killing = asyncio.ensure_future(self._signal(signal.SIGKILL))
@@ -261,13 +271,19 @@ class WiredContext(LocalContext):
         """Make `copy` a context with what this one holds."""
         async with self._turn:
             await self._be_there()
+            await self._requests.going.wait()
             assert self._channel is not None
             theirs = [*copy._connect(), *copy._open_outputs()]
             copy._forked = asyncio.get_running_loop().create_future()
             self._channel.send({"do": "fork", "descriptors": 3}, theirs)
             try:
-                copy.pid = await asyncio.wait_for(copy._forked, 10)
+                copy.pid = await asyncio.wait_for(copy._forked, _COPY_S)
                 await self._requests.ask("adopt", pid=copy.pid)
+            except asyncio.TimeoutError:
+                copy.drop()  # one that comes late finds its wire closed, and ends
+                raise SandboxTimeout(
+                    f"The context {self.info.id} was not copied within {_COPY_S:g} s."
+                ) from None
             except BaseException:
                 copy.drop()
                 raise

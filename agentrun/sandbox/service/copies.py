@@ -46,9 +46,15 @@ def routes(boxes: Boxes, snapshots: Snapshots) -> APIRouter:
         held = boxes.held(id, owner)
         snapshot = await snapshots.take(held.box, held.template, owner)
         try:
-            made = await asyncio.gather(*(begin(snapshot) for _ in range(wish.count)))
+            each = (begin(snapshot) for _ in range(wish.count))
+            begun = await asyncio.gather(*each, return_exceptions=True)
         finally:
             snapshots.remove(snapshot.id, owner)
+        made = [one for one in begun if isinstance(one, SandboxView)]
+        for error in begun:
+            if isinstance(error, BaseException):  # all of them, or none
+                await asyncio.gather(*(boxes.forget(one.sandboxId, owner) for one in made))
+                raise error
         return SandboxList(items=made)
 
     @router.post("/sandboxes/{id}/snapshots")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from agentrun.errors import NotFound, RateLimited, TooLarge
+from agentrun.errors import NotFound, RateLimited, TooLarge, Unavailable
 from agentrun.sandbox import scratch
 from agentrun.sandbox.sandbox import Sandbox
 from agentrun.sandbox.scratch import Scratch
@@ -55,6 +55,12 @@ class Snapshots:
         try:
             async with _still(box):
                 size = await self._write(path, box)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise Unavailable(
+                f"The snapshot cannot be kept in {path.parent}: {error.strerror}.",
+                hint="Remove one that is not needed, or have the service started with TMPDIR where there is room.",
+            ) from None
         except BaseException:
             path.unlink(missing_ok=True)
             raise
