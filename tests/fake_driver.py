@@ -22,6 +22,7 @@ class FakeInstance:
         self.bodies: list[bytes] = []
         self.health = 200
         self.left_alone = 0  # requests whose clients have gone
+        self.connections: set[asyncio.StreamWriter] = set()  # that requests came over, not looks at its health
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
@@ -61,6 +62,7 @@ class FakeInstance:
         if path == b"/health":
             writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % self.health)
             return
+        self.connections.add(writer)
         self.heads.append(head)
         self.bodies.append(body)
         path = path.partition(b"?")[0]

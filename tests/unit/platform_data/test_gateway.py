@@ -59,7 +59,7 @@ async def test_connections_to_an_instance_are_used_again(platform):
     await platform.open()
     for _ in range(3):
         await platform.get()
-    assert len(platform.all[0]._writers) == 1
+    assert len(platform.all[0].connections) == 1
 
 
 async def test_requests_in_one_packet_are_answered_in_their_order(platform):
@@ -191,7 +191,7 @@ async def test_head_and_no_content_have_no_body(platform):
     for _ in range(2):
         answer = await platform.client.head("/invocations/echo")
         assert (answer.status_code, answer.content) == (200, b"")
-    assert len(platform.all[0]._writers) == 1
+    assert len(platform.all[0].connections) == 1
 
 
 async def test_a_client_of_http_1_0_gets_its_answer_and_the_end(platform):
