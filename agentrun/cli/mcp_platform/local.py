@@ -13,6 +13,7 @@ import msgspec
 from agentrun.cli.mcp_platform.leash import Order
 from agentrun.cli.mcp_platform.programs import Program
 from agentrun.errors import AgentRunError, Conflict, NotFound
+from agentrun.platform.drivers.keeper.spawn import SpawnFailed, hold_port
 from agentrun.utils.json import dumps
 
 _START_S = 60.0
@@ -75,14 +76,14 @@ class Locals:
             before = self._known.get(name)
             if before is not None and before.is_running:
                 return before, False
-            port = _free(port)
-            local = await self._start(name, program, command, port, variables)
-            self._known[name] = local
-            try:
-                await _until_it_answers(local)
-            except BaseException:
-                await asyncio.shield(_end(local))
-                raise
+            with _hold(port) as place:
+                local = await self._start(name, program, command, place.getsockname()[1], variables)
+                self._known[name] = local
+                try:
+                    await _until_it_answers(local)
+                except BaseException:
+                    await asyncio.shield(_end(local))
+                    raise
             return local, True
 
     async def stop(self, name: str) -> bool:
@@ -110,18 +111,12 @@ class Locals:
         return Local(name, program, command, port, log, process)
 
 
-def _free(port: int) -> int:
-    """The port, if nobody has it; a Conflict otherwise. 0 is any that is free."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise Conflict(
-                f"Port {port} is taken: {error.strerror}.",
-                hint="Give another one in runOptions.port, or 0 for any.",
-            ) from None
-        return int(probe.getsockname()[1])
+def _hold(port: int) -> socket.socket:
+    """The port, for nobody but the program until it answers; a Conflict if somebody has it. 0 is any that is free."""
+    try:
+        return hold_port(port)
+    except SpawnFailed as error:
+        raise Conflict(str(error), hint="Give another one in runOptions.port, or 0 for any.") from None
 
 
 async def _until_it_answers(local: Local) -> None:
