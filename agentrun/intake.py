@@ -17,6 +17,7 @@ from agentrun.events import (
     Kind,
     Loose,
     PartDelta,
+    PartEnded,
     PartStarted,
     Reason,
     RunFailed,
@@ -62,6 +63,10 @@ class Intake:
             return [_checked(event) for event in self._events(value)]
         except _MISSHAPEN as error:
             raise unreadable(value, error) from error
+
+    def ended(self) -> list[Loose]:
+        """The message is complete, and with it the calls in it."""
+        return [PartEnded(kind="tool_call", call_id=call_id) for call_id in self._calls.values()]
 
     def _events(self, value: object) -> Iterable[Loose]:
         if isinstance(value, Event):

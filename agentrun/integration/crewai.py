@@ -183,8 +183,9 @@ class _Reading:
         self.said = False
         self._open: list[tuple[str, str]] = []
         self._seen: set[str] = set()
+        self._calls: dict[str, list[str]] = {}  # of each turn of a model that goes on
         self._speakers = Speakers()
-        self._latest_call: str | None = None
+        self._turn: str | None = None  # in which a model spoke last
         self._latest: list[str] = []  # its text
 
     def answered(self) -> None:
@@ -194,13 +195,13 @@ class _Reading:
     def read(self, event: Any) -> Iterator[Loose]:
         match event.type:
             case "llm_stream_chunk" if event.tool_call is not None:
-                yield from self._say(event, self._call(event.tool_call, event.chunk))
+                yield from self._say(event, self._call(event))
             case "llm_stream_chunk" if event.chunk:
                 yield from self._words(event)
             case "llm_thinking_chunk" if event.chunk:
                 yield from self._say(event, (reasoning(event.chunk),))
             case "llm_call_completed" | "llm_call_failed":
-                yield from self._speakers.done(event.call_id)
+                yield from self._ended(event.call_id)
                 used = cast("dict[str, int]", getattr(event, "usage", None) or {})
                 if used:
                     yield Usage(used.get("prompt_tokens", 0), used.get("completion_tokens", 0))
@@ -228,23 +229,30 @@ class _Reading:
 
     def _words(self, event: Any) -> Iterable[Loose]:
         self.said = True
-        if event.call_id != self._latest_call:
-            self._latest_call = event.call_id
+        if event.call_id != self._turn:
+            self._turn = event.call_id
             self._latest.clear()
         self._latest.append(event.chunk)
         return self._say(event, (event.chunk,))
+
+    def _ended(self, turn: str) -> Iterator[Loose]:
+        calls = self._calls.pop(turn, ())
+        yield from self._speakers.say(turn, [PartEnded(kind="tool_call", call_id=call) for call in calls])
+        yield from self._speakers.done(turn)
 
     def _result(self, event: Any, output: str, *, failed: bool = False) -> Iterable[Loose]:
         call_id = self._close(event.tool_name)
         return self._speakers.result(call_id, tool_result(call_id, output, failed=failed))
 
-    def _call(self, call: Any, piece: str) -> Iterator[Loose]:
+    def _call(self, event: Any) -> Iterator[Loose]:
+        call = event.tool_call
         if call.id not in self._seen:
             self._seen.add(call.id)
             self._open.append((call.function.name, call.id))
+            self._calls.setdefault(event.call_id, []).append(call.id)
             yield PartStarted(kind="tool_call", name=call.function.name, call_id=call.id, origin="agent")
-        if piece:
-            yield PartDelta(piece, "tool_call", call_id=call.id)
+        if event.chunk:
+            yield PartDelta(event.chunk, "tool_call", call_id=call.id)
 
     def _unannounced(self, event: Any) -> Iterator[Loose]:
         """Agents whose model calls no tools itself write their calls as text."""

@@ -36,6 +36,11 @@ class Messages:
         self.said = True
         return self._reader(message).read(message)
 
+    def ended(self, message: BaseMessage) -> Iterable[Loose]:
+        """There is no more of this message."""
+        reader = self._readers.get(message.id)
+        return () if reader is None else reader.ended()
+
     def _reader(self, message: BaseMessage) -> Intake:
         reader = self._readers.get(message.id)
         if reader is None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from fake_upstream import FakeUpstream, said, until
 from frameworks import BUILDERS, scripted
-from over_wires import BOT, PATIENCE_S, WIRES, told
-
-from agentrun.server import AgentRunServer
+from over_wires import BOT, WIRES, told
+from patience import PATIENCE_S
+from serving import served
 
 EVERYTHING = [
     ("reasoning", "I should look"),
@@ -34,14 +32,8 @@ def framework(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def url(framework: str, project: Path, upstream: FakeUpstream) -> Iterator[str]:
     scripted(project, upstream)
-    app = AgentRunServer(invoke_agent=BUILDERS[framework]("scripted"), bot_id=BOT).as_fastapi_app()
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started, PATIENCE_S)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(PATIENCE_S)
+    with served(BUILDERS[framework]("scripted"), bot_id=BOT) as url:
+        yield url
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -55,18 +47,31 @@ def test_the_same_text_and_the_same_events_on_every_wire(url: str, wire: str):
     assert (cost["requests"], cost["input_tokens"], cost["usd"]) == (2, 17, None)
 
 
-async def test_stopping_a_run_closes_the_connection_to_the_model(url: str, upstream: FakeUpstream):
-    upstream.script, upstream.then = [], said(*("x" * 5000), pause_s=0.02)
-    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
-        body = WIRES["openai_chat"].body
-        async with client.stream("POST", f"{url}{WIRES['openai_chat'].path}", json=body) as answer:
-            lines = answer.aiter_lines()
-            while "x" not in (await anext(lines)).partition('"content":')[2]:
-                pass
-            run_id = answer.headers["x-run-id"]
-            await client.post(f"{url}/runs/{run_id}/cancel")
-            await asyncio.to_thread(until, lambda: upstream.cut.is_set() and not upstream.open, PATIENCE_S)
-            async for _ in lines:
-                pass
-        view = (await client.get(f"{url}/runs/{run_id}")).json()
-    assert view["status"] == "cancelled"
+def test_stopping_a_run_closes_the_connection_to_the_model(url: str, upstream: FakeUpstream):
+    with _speaking(url, upstream) as run:
+        httpx.post(f"{run}/cancel", timeout=PATIENCE_S)
+        _cut(run, upstream)
+
+
+def test_a_client_that_leaves_closes_the_connection_to_the_model(url: str, upstream: FakeUpstream):
+    with _speaking(url, upstream) as run:
+        pass
+    _cut(run, upstream)
+
+
+@contextmanager
+def _speaking(url: str, upstream: FakeUpstream) -> Iterator[str]:
+    """The address of a run whose model has begun, and would go on for minutes."""
+    upstream.script, upstream.then = [], said(*("x" * 5000), pause_s=0.05)
+    path, body, _ = WIRES["openai_chat"]
+    with httpx.stream("POST", f"{url}{path}", json=body, timeout=PATIENCE_S) as answer:
+        lines = answer.iter_lines()
+        while "x" not in next(lines).partition('"content":')[2]:
+            pass
+        yield f"{url}/runs/{answer.headers['x-run-id']}"
+
+
+def _cut(run: str, upstream: FakeUpstream) -> None:
+    """The model has been left in the middle of what it had to say, and the run says so."""
+    until(lambda: upstream.cut.is_set() and not upstream.open)
+    until(lambda: httpx.get(run, timeout=PATIENCE_S).json()["status"] == "cancelled")

@@ -169,7 +169,8 @@ class _Reading:
     def _ended(self, message: BaseMessage) -> Iterable[object]:
         if isinstance(message, AIMessageChunk) and message.chunk_position != "last":
             return ()
-        return self._speakers.done(message.id)
+        last = self._speakers.say(message.id, self._messages.ended(message))
+        return [*last, *self._speakers.done(message.id)]
 
     def update(self, payload: Mapping[str, Any], *, outermost: bool) -> Iterator[object]:
         """The questions in an update; they come from the inner graph and from each one around it."""
@@ -185,7 +186,7 @@ class _Reading:
     def _keep_structured(self, node: str, changed: Mapping[str, Any]) -> None:
         """What `response_format` brings is the answer. A model that wrote it has said it already; one that called it has not."""
         structured, messages = changed.get("structured_response"), changed.get("messages")
-        wrote: list[Any] = messages if isinstance(messages, list) else [messages]
+        wrote = cast("list[Any]", messages if isinstance(messages, list) else [messages])
         last = wrote[-1] if wrote else None
         if isinstance(last, AIMessage) if last else node == self._spoke:
             self._structured = None
