@@ -20,6 +20,7 @@ from agentrun.resources import (
     Canary,
     Concurrency,
     Deployed,
+    DeployLog,
     Deployment,
     EndpointInfo,
     InstanceInfo,
@@ -100,6 +101,11 @@ class AsyncClient:
         """Make a version, and let the endpoints be as the deployment says."""
         path = self._path("runtimes", deployment.runtime, "deployments")
         return await self._progress(Deployed, path, deployment, say)
+
+    async def deploy_logs(self, runtime: str, limit: int = 20) -> list[DeployLog]:
+        """What deploys said, failed ones too; the newest first."""
+        query = {"limit": str(limit)}
+        return await self._get(list[DeployLog], "runtimes", runtime, "deployments", query=query)
 
     # runtimes
 

@@ -14,6 +14,7 @@ from agentrun.resources import (
     Canary,
     Concurrency,
     Deployed,
+    DeployLog,
     Deployment,
     EndpointInfo,
     InstanceInfo,
@@ -77,6 +78,10 @@ class Client:
     def deploy(self, deployment: Deployment, say: Say) -> Deployed:
         """Make a version, and let the endpoints be as the deployment says."""
         return portal.run(self._client.deploy(deployment, say))
+
+    def deploy_logs(self, runtime: str, limit: int = 20) -> list[DeployLog]:
+        """What deploys said, failed ones too; the newest first."""
+        return portal.run(self._client.deploy_logs(runtime, limit))
 
     def runtimes(self) -> list[RuntimeInfo]:
         return portal.run(self._client.runtimes())

@@ -81,6 +81,23 @@ class Deployed(msgspec.Struct, frozen=True, rename="camel"):
     version: str
     created: bool
     notes: tuple[str, ...] = ()
+    deployment: int = 0  # the number of its DeployLog
+
+
+class DeployLog(msgspec.Struct, frozen=True, rename="camel"):
+    """What a deploy said, and how it ended. Numbered over all runtimes."""
+
+    runtime: str
+    at: str
+    by: str
+    lines: tuple[str, ...]
+    version: str = ""  # that it came to; none of one that failed
+    number: int = 0
+
+    @property
+    def status(self) -> str:
+        """How it ended."""
+        return "finished" if self.version else "failed"
 
 
 class LatestDeployed(msgspec.Struct, frozen=True):

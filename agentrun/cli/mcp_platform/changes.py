@@ -12,10 +12,10 @@ from agentrun.cli.mcp_platform.answers import Answer
 from agentrun.cli.mcp_platform.arguments import ManageCloudRun, ServerConfig
 from agentrun.cli.mcp_platform.programs import Program
 from agentrun.cli.mcp_platform.services import named
-from agentrun.cli.mcp_platform.session import BuildLog, Session
+from agentrun.cli.mcp_platform.session import Session
 from agentrun.cli.tool_server import Say
 from agentrun.client import AsyncClient
-from agentrun.errors import AgentRunError, ConfigError, Conflict, NotFound, RequestError
+from agentrun.errors import ConfigError, Conflict, NotFound, RequestError
 from agentrun.platform.builds import Package, pack
 from agentrun.resources import Definition, Deployed, Deployment, HealthCheck, Hold, Release, Testers
 
@@ -50,9 +50,8 @@ async def bring_out(session: Session, program: Program, asked: ManageCloudRun, s
             keep_variables=not asked.env_params_replace_all,
             hold=Hold() if asked.release_type == "GRAY" else None,
         )
-        log = session.build(wish.runtime)
-        done = await _logged(platform, wish, package, log, say)
-        return _told(done, log, asked, program, before)
+        done = await _deployed(platform, wish, package, say)
+        return _told(done, asked, program, before)
 
 
 async def update_config(
@@ -180,31 +179,15 @@ def _secrets(config: ServerConfig, before: Definition | None, own: tuple[str, ..
     return own or tuple(ref.name for ref in before.secrets) if before else own
 
 
-async def _logged(
-    platform: AsyncClient, wish: Deployment, package: Package, log: BuildLog, say: Say
-) -> Deployed:
-    """Deploy, and keep what is said of it."""
-
-    def note(line: str) -> None:
-        log.lines.append(line)
-        say(line)
-
-    try:
-        if not await platform.has_package(package.digest):
-            await platform.put_package(package.digest, package.encode())
-        definition = msgspec.structs.replace(wish.definition, package=package.digest, packages="")
-        done = await platform.deploy(msgspec.structs.replace(wish, definition=definition), note)
-    except AgentRunError as error:
-        log.status = "failed"
-        log.lines += str(error).splitlines()
-        raise
-    log.status, log.version = "finished", done.version
-    return done
+async def _deployed(platform: AsyncClient, wish: Deployment, package: Package, say: Say) -> Deployed:
+    """The package sent, if the platform has not got it, and a version made of it."""
+    if not await platform.has_package(package.digest):
+        await platform.put_package(package.digest, package.encode())
+    definition = msgspec.structs.replace(wish.definition, package=package.digest, packages="")
+    return await platform.deploy(msgspec.structs.replace(wish, definition=definition), say)
 
 
-def _told(
-    done: Deployed, log: BuildLog, asked: ManageCloudRun, program: Program, before: Definition | None
-) -> Answer:
+def _told(done: Deployed, asked: ManageCloudRun, program: Program, before: Definition | None) -> Answer:
     name, url = done.agent.name, done.agent.url
     gray = asked.release_type == "GRAY" and before is not None and done.created
     following = {"tool": "manageCloudRun", "action": "traffic", "note": _NEXT["test"]} if gray else {
@@ -216,7 +199,7 @@ def _told(
         "deployType": "source",
         "serverType": program.kind,
         "cloudbasercGenerated": False,
-        "buildId": log.number,
+        "buildId": done.deployment,
         "runId": f"{name}@{done.version}",
         "versionName": services.version_name(name, done.version),
         "created": done.created,

@@ -15,6 +15,7 @@ from agentrun.errors import NotFound, RequestError
 from agentrun.resources import Definition, Release, RuntimeInfo, VersionInfo
 
 ENVIRONMENT = "local"
+_MOST_LOGS = 100  # of deploys that are looked at
 
 
 async def query(session: Session, asked: QueryCloudRun) -> Answer:
@@ -30,7 +31,7 @@ async def query(session: Session, asked: QueryCloudRun) -> Answer:
                 return _list(await platform.runtimes(), asked)
         case _:
             async with session.platform() as platform:
-                return await _of_service(session, platform, named(asked.detail_server_name), asked)
+                return await _of_service(platform, named(asked.detail_server_name), asked)
 
 
 def named(name: str | None, argument: str = "detailServerName") -> str:
@@ -42,16 +43,16 @@ def named(name: str | None, argument: str = "detailServerName") -> str:
     return name
 
 
-async def _of_service(session: Session, platform: AsyncClient, name: str, asked: QueryCloudRun) -> Answer:
+async def _of_service(platform: AsyncClient, name: str, asked: QueryCloudRun) -> Answer:
     match asked.action:
         case "detail":
-            return await _detail(session, platform, name, reveal=asked.reveal_env_params)
+            return await _detail(platform, name, reveal=asked.reveal_env_params)
         case "getDeployRecords":
-            records = await records_of(session, platform, name)
+            records = await records_of(platform, name)
             data = {"serverName": name, "deployRecords": records, "total": len(records)}
             return Answer({**data, "latestDeploy": records[0]}, f"{name} has {len(records)} versions.")
         case "getDeployLog":
-            return _deploy_log(session, name, asked.build_id)
+            return await _deploy_log(platform, name, asked.build_id)
         case "getProcessLog":
             return await process_log(
                 platform,
@@ -62,7 +63,7 @@ async def _of_service(session: Session, platform: AsyncClient, name: str, asked:
                 request=asked.request_id,
             )
         case _:
-            return await _task(session, platform, name)
+            return await _task(platform, name)
 
 
 def _list(found: list[RuntimeInfo], asked: QueryCloudRun) -> Answer:
@@ -98,9 +99,9 @@ def base_info(info: RuntimeInfo) -> dict[str, Any]:
     }
 
 
-async def _detail(session: Session, platform: AsyncClient, name: str, *, reveal: bool) -> Answer:
+async def _detail(platform: AsyncClient, name: str, *, reveal: bool) -> Answer:
     info = await platform.info(name)
-    records = await records_of(session, platform, name)
+    records = await records_of(platform, name)
     definition = await definition_of(platform, name)
     secrets = {ref.name: "***" for ref in definition.secrets}
     variables = definition.variables if reveal else dict.fromkeys(definition.variables, "***")
@@ -135,9 +136,10 @@ async def definition_of(platform: AsyncClient, name: str) -> Definition:
     return (await platform.deployed(name)).definition
 
 
-async def records_of(session: Session, platform: AsyncClient, name: str) -> list[dict[str, Any]]:
+async def records_of(platform: AsyncClient, name: str) -> list[dict[str, Any]]:
     """A service's versions as CloudBase's deploys, the newest first."""
-    builds = {log.version: log.number for log in session.builds if log.service == name}
+    # of several that came to one version, the first has made it
+    builds = {log.version: log.number for log in await platform.deploy_logs(name, _MOST_LOGS)}
     return [_record(name, version, builds.get(version.version)) for version in await platform.versions(name)]
 
 
@@ -159,20 +161,24 @@ def version_name(name: str, number: str) -> str:
     return f"{name}-{int(number):03}"
 
 
-def _deploy_log(session: Session, name: str, number: int | None) -> Answer:
-    """What deploys of this session said; the platform keeps what they made."""
-    logs = [log for log in session.builds if log.service == name and number in (None, log.number)]
-    if not logs:
-        known = [str(log.number) for log in session.builds if log.service == name]
+async def _deploy_log(platform: AsyncClient, name: str, number: int | None) -> Answer:
+    """What a deploy said; the last one, if none is named."""
+    logs = await platform.deploy_logs(name, _MOST_LOGS)
+    log = next((log for log in logs if number in (None, log.number)), None)
+    if log is None:
+        known = ", ".join(str(log.number) for log in logs)
         raise NotFound(
-            f"There is no such deploy of {name} in this session.",
-            hint=f"buildId may be {', '.join(known)}."
-            if known
-            else "Deploy it: manageCloudRun, action deploy.",
+            f"There is no such deploy of {name}.",
+            hint=f"buildId may be {known}." if known else "Deploy it: manageCloudRun, action deploy.",
         )
-    log = logs[-1]
-    text = "\n".join(log.lines)
-    data = {"buildId": log.number, "status": log.status, "buildLog": log.lines, "combinedLogText": text}
+    data = {
+        "buildId": log.number,
+        "status": log.status,
+        "buildLog": log.lines,
+        "combinedLogText": "\n".join(log.lines),
+        "deployTime": log.at,
+        "runId": f"{name}@{log.version}" if log.version else None,
+    }
     return Answer(data, f"The deploy {log.number} of {name}: {log.status}.")
 
 
@@ -205,9 +211,9 @@ async def process_log(
     return Answer(data, f"{len(lines)} lines of {name}.")
 
 
-async def _task(session: Session, platform: AsyncClient, name: str) -> Answer:
+async def _task(platform: AsyncClient, name: str) -> Answer:
     """The gray release that is under way or was the last; else the last deploy."""
-    records = await records_of(session, platform, name)
+    records = await records_of(platform, name)
     try:
         release: Release | None = await platform.release(name)
     except NotFound:

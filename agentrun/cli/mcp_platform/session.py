@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
-
 from agentrun.cli.mcp_platform.local import Locals
 from agentrun.cli.platform.reach import access_to, is_up
 from agentrun.client import AsyncClient
-
-_MOST_LOGS = 100
-
-
-class BuildLog(msgspec.Struct):
-    """What a deploy said, and how it ended."""
-
-    number: int
-    service: str
-    lines: list[str] = []
-    status: str = "running"
-    version: str = ""
 
 
 class Session:
@@ -33,7 +18,6 @@ class Session:
 
     def __init__(self, root: Path, access: str | None = None) -> None:
         self.root = root.resolve()
-        self.builds: deque[BuildLog] = deque(maxlen=_MOST_LOGS)
         self._access = access
         self._folder = tempfile.TemporaryDirectory(prefix="agentrun-mcp-")
         self.locals = Locals(Path(self._folder.name))
@@ -55,9 +39,3 @@ class Session:
     async def is_up(self) -> bool:
         """Whether the platform answers. It is not started for this."""
         return await asyncio.to_thread(is_up, self._access)
-
-    def build(self, service: str) -> BuildLog:
-        """A log for a deploy that begins."""
-        last = max((log.number for log in self.builds), default=0)
-        self.builds.append(BuildLog(last + 1, service))
-        return self.builds[-1]

@@ -11,6 +11,7 @@ import msgspec
 from agentrun.errors import Conflict, RequestError
 from agentrun.platform import endpoints, rollout, traffic
 from agentrun.platform.actions import view
+from agentrun.platform.actions.deploy_logs import Saying
 from agentrun.platform.core import Core
 from agentrun.platform.store import Audit, Records
 from agentrun.resources import (
@@ -49,6 +50,15 @@ async def build(core: Core, package: str, language: str, say: Say) -> BuildResul
 
 async def deploy(core: Core, wish: Deployment, *, by: str, say: Say) -> Deployed:
     """What runs stays until the new version answers; if it does not, nothing has changed."""
+    saying = Saying(wish.runtime, by, say)
+    try:
+        return await _deployed(core, wish, saying, by=by)
+    except Exception as error:
+        await saying.failed(core, error)
+        raise
+
+
+async def _deployed(core: Core, wish: Deployment, saying: Saying, *, by: str) -> Deployed:
     if wish.definition.driver != core.driver:
         raise RequestError(
             f'This platform has no driver "{wish.definition.driver}".',
@@ -56,16 +66,16 @@ async def deploy(core: Core, wish: Deployment, *, by: str, say: Say) -> Deployed
             param="driver",
         )
     async with core.lock(wish.runtime):
-        definition = await _built(core, wish, say)
+        definition = await _built(core, wish, saying.say)
         decide = partial(_decide, wish, definition, by, core.clock())
         change = await core.records(decide)
         if not change.is_new:
-            say(f"Version {change.latest.number} is this code and configuration already")
+            saying.say(f"Version {change.latest.number} is this code and configuration already")
         else:
-            say(f"Starting version {change.latest.number}")
+            saying.say(f"Starting version {change.latest.number}")
             await core.bring_up(change.latest)
         try:
-            change = await core.records(lambda records: _commit(records, decide(records), by))
+            change, log = await core.records(lambda records: _commit(records, decide(records), saying, by))
         except BaseException:
             if change.is_new:
                 await core.forget(change.latest)
@@ -73,7 +83,7 @@ async def deploy(core: Core, wish: Deployment, *, by: str, say: Say) -> Deployed
         core.is_up(change.latest)
         await core.refresh()
         info = view.runtime_info(core, change.runtime.name)
-        return Deployed(info, str(change.latest.number), change.is_new, change.notes)
+        return Deployed(info, str(change.latest.number), change.is_new, change.notes, log)
 
 
 async def _built(core: Core, wish: Deployment, say: Say) -> Definition:
@@ -175,7 +185,8 @@ def _notes(before: list[Endpoint], after: list[Endpoint]) -> list[str]:
     ]
 
 
-def _commit(records: Records, change: _Change, by: str) -> _Change:
+def _commit(records: Records, change: _Change, saying: Saying, by: str) -> tuple[_Change, int]:
+    """What has become of it, and the number of its log."""
     name = change.runtime.name
     records.put_runtime(change.runtime)
     if change.is_new:
@@ -186,4 +197,4 @@ def _commit(records: Records, change: _Change, by: str) -> _Change:
         records.put_rollout(change.rollout)
     said = f"version {change.latest.number}" if change.is_new else "no new version"
     records.note(Audit(change.runtime.updated_at, "deploy", name, by, said))
-    return change
+    return change, records.add_deploy_log(saying.log(change.runtime.updated_at, change.latest.number))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from agentrun.errors import NotFound, RequestError
-from agentrun.platform.actions import access, addresses, releases, runtimes, view
+from agentrun.platform.actions import access, addresses, deploy_logs, releases, runtimes, view
 from agentrun.platform.actions.deploy import build, deploy
 from agentrun.platform.api import bodies, lines
 from agentrun.platform.api.ask import Ask
@@ -20,6 +20,7 @@ from agentrun.platform.logs.logs import Logs
 from agentrun.platform.store import Audit
 from agentrun.resources import (
     Concurrency,
+    DeployLog,
     Deployment,
     EndpointInfo,
     EndpointWish,
@@ -101,6 +102,10 @@ def _deploy(control: Control, ask: Ask) -> AsyncIterator[Progress]:
     if wish.runtime != ask.path["runtime"]:
         raise RequestError(f"This is the address of {ask.path['runtime']}.", param="runtime")
     return progress(lambda say: deploy(control.core, wish, by=ask.by, say=say))
+
+
+async def _deploy_logs(control: Control, ask: Ask) -> Any:
+    return await deploy_logs.of_runtime(control.core, ask.path["runtime"], ask.limit(20))
 
 
 async def _runtimes(control: Control, ask: Ask) -> Any:
@@ -262,6 +267,7 @@ ROUTES = (
     Route("GET", _PACKAGE, "deploy", _get_package, gives=bytes),
     Route("POST", "/v1/builds", "deploy", stream=_build, takes=bodies.Build, gives=Progress, shared=True),
     Route("POST", _RUNTIME + "/deployments", "deploy", stream=_deploy, takes=Deployment, gives=Progress),
+    Route("GET", _RUNTIME + "/deployments", "read", _deploy_logs, query=("limit",), gives=list[DeployLog]),
     Route("GET", "/v1/runtimes", "read", _runtimes, gives=list[RuntimeInfo]),
     Route("GET", _RUNTIME, "read", _info, gives=RuntimeInfo),
     Route("GET", _RUNTIME + "/deployed", "deploy", _deployed, gives=LatestDeployed),

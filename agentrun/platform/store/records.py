@@ -8,13 +8,14 @@ import msgspec
 
 from agentrun.errors import NotFound
 from agentrun.platform.store.database import Database, Row
-from agentrun.resources import Definition, Endpoint, Key, Rollout, Runtime, SecretRef, Version
+from agentrun.resources import Definition, DeployLog, Endpoint, Key, Rollout, Runtime, SecretRef, Version
 from agentrun.utils import ids
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 _VERSION = "runtime, number, digest, created_at, definition, description, published_at"
 _RUNNING = ("deployed", "testing", "gray")
+_MOST_DEPLOY_LOGS = 500
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -75,7 +76,7 @@ class Records:
 
     def remove_runtime(self, name: str) -> None:
         """It, and all that is its own."""
-        for table in ("rollout", "endpoint", "version"):
+        for table in ("deploy_log", "rollout", "endpoint", "version"):
             self._do(f"DELETE FROM {table} WHERE runtime = ?", name)
         self._do("DELETE FROM runtime WHERE name = ?", name)
 
@@ -121,6 +122,24 @@ class Records:
             runtime,
             number,
         )
+
+    # what deploys said
+
+    def add_deploy_log(self, log: DeployLog) -> int:
+        """Its number. The oldest of all go."""
+        ((last,),) = self._do("SELECT COALESCE(MAX(number), 0) FROM deploy_log")
+        number = int(last) + 1
+        body = _body(msgspec.structs.replace(log, number=number))
+        self._do("INSERT INTO deploy_log (number, runtime, body) VALUES (?, ?, ?)", number, log.runtime, body)
+        self._do("DELETE FROM deploy_log WHERE number <= ?", number - _MOST_DEPLOY_LOGS)
+        return number
+
+    def deploy_logs(self, runtime: str, limit: int) -> list[DeployLog]:
+        """The newest first."""
+        rows = self._do(
+            "SELECT body FROM deploy_log WHERE runtime = ? ORDER BY number DESC LIMIT ?", runtime, limit
+        )
+        return [_read(row[0], DeployLog) for row in rows]
 
     # endpoints
 

@@ -27,6 +27,7 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS audit (
         id TEXT PRIMARY KEY, at DOUBLE PRECISION NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL,
         who TEXT NOT NULL, detail TEXT NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS deploy_log (number BIGINT PRIMARY KEY, runtime TEXT NOT NULL, body TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS audit_at ON audit (at)",
 )
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import PATIENCE_S, Desk, get, opened, until
+from .conftest import PATIENCE_S, Desk, Refused, get, opened, until
 from .programs import DOCKERFILE_NODE, DOCKERFILE_PYTHON, NODE, python
 from .rows import row
 
@@ -190,6 +190,8 @@ def test_a_build_that_fails_leaves_the_old_version_and_its_log(desk: Desk):
     said = desk.refused("deploy", serverName="built", targetPath=path)
     assert "no-such-package-anywhere" in said and "Are the requirements right" in said
     assert get(done["accessUrl"]).json()["word"] == "one"
+    with pytest.raises(Refused, match="no such deploy of nobody"):
+        desk.query("getDeployLog", detailServerName="nobody")
     log = desk.query("getDeployLog", detailServerName="built")
     assert log["status"] == "failed" and "no-such-package-anywhere" in log["combinedLogText"]
     path = desk.project("built-ends", {"app.py": "print('so it ends')\nraise SystemExit(4)\n"})
@@ -265,6 +267,9 @@ def is_answering(url: str) -> bool:
 def test_what_is_deployed_by_a_command_is_the_same_service(desk: Desk):
     desk.manage("init", serverName="by-hand", targetPath=str(desk.root))
     desk.agentrun("deploy", "-t", "by-hand/s.yaml")
+    log = desk.query("getDeployLog", detailServerName="by-hand")
+    assert (log["status"], log["runId"]) == ("finished", "by-hand@1")
+    assert log["buildLog"] == desk.agentrun("version", "log", "--runtime", "by-hand").splitlines()[:-1]
     found = desk.query("detail", detailServerName="by-hand")
     assert get(found["service"]["BaseInfo"]["DefaultDomainName"]).json() == {"message": "Hello from by-hand"}
     done = desk.manage("deploy", serverName="by-hand", targetPath=str(desk.root / "by-hand"))

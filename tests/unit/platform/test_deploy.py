@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from agentrun.errors import Conflict, NotReady, RequestError
-from agentrun.platform.actions import access, addresses, releases, runtimes
+from agentrun.platform.actions import access, addresses, deploy_logs, releases, runtimes
 from agentrun.platform.actions.deploy import deploy
 from agentrun.platform.builds.package import File, of
 from agentrun.platform.core import Core
@@ -121,6 +121,33 @@ async def test_a_deploy_that_is_called_off_changes_nothing(core: Core, fleet: Fa
         await task
     assert picture(core) == before
     assert list(fleet.wanted) == ["shop@1"]
+
+
+async def test_what_a_deploy_said_is_kept_a_failed_one_too(core: Core, fleet: FakeFleet):
+    first = await made(core)
+    fleet.bad.add("shop@2")
+    with pytest.raises(NotReady):
+        await made(core, "two")
+    again = await made(core)
+    logs = await deploy_logs.of_runtime(core, "shop", 10)
+    assert [(log.number, log.version, log.status) for log in logs] == [
+        (again.deployment, "1", "finished"), (2, "", "failed"), (first.deployment, "1", "finished"),
+    ]  # fmt: skip
+    assert [log.lines[0] for log in reversed(logs)] == [
+        "Starting version 1", "Starting version 2", "Version 1 is this code and configuration already",
+    ]  # fmt: skip
+    assert "Readiness probe failed" in logs[1].lines[-1]
+
+
+async def test_a_log_that_cannot_be_kept_hides_no_error(tmp_path: Path, fleet: FakeFleet, clock: Clock):
+    database = Failing(tmp_path / "store.db")
+    core = core_of(Store(database), fleet, tmp_path, clock)
+    fleet.bad.add("shop@1")
+    database.left = 1
+    with pytest.raises(NotReady):
+        await made(core)
+    assert await deploy_logs.of_runtime(core, "shop", 10) == []
+    core.store.close()
 
 
 class Failing(Sqlite):

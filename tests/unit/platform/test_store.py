@@ -14,6 +14,7 @@ from agentrun.errors import ConfigError, NotFound
 from agentrun.platform.store import Audit, Store, open_store
 from agentrun.resources import (
     Definition,
+    DeployLog,
     Endpoint,
     Key,
     Rollout,
@@ -129,6 +130,22 @@ def test_keys_and_settings_and_audits(store: Store):
         for at in (1.0, 2.0, 3.0):
             records.note(Audit(at, "exec", "c-1", "me", "ls"))
         assert [audit.at for audit in records.audits(2)] == [3.0, 2.0]
+
+
+def test_what_deploys_said_is_kept_the_newest_first_and_not_for_ever(store: Store):
+    def log(runtime: str, line: str) -> DeployLog:
+        return DeployLog(runtime, "now", "me", (line,))
+
+    with store.transaction() as records:
+        records.put_runtime(SHOP)
+        numbers = [records.add_deploy_log(log("shop", f"line {at}")) for at in range(510)]
+        assert records.add_deploy_log(log("other", "its own")) == numbers[-1] + 1
+        found = records.deploy_logs("shop", 1000)
+        assert [one.number for one in found] == numbers[:10:-1]
+        assert records.deploy_logs("shop", 1)[0].lines == ("line 509",)
+        records.remove_runtime("shop")
+        assert records.deploy_logs("shop", 10) == []
+        assert [one.lines for one in records.deploy_logs("other", 10)] == [("its own",)]
 
 
 def test_a_store_of_a_newer_agentrun_is_left_alone(open_again: Callable[[], Store]):
