@@ -103,7 +103,9 @@ class Terminal:
     def _save(self, path: Path, text: str) -> None:
         served = path.parts[0] == "code"  # of a project that `agentrun dev` serves
         before = self._log.read_text("utf-8").count("Ready again") if served else 0
-        (self._folder / path).write_text(text, encoding="utf-8")
+        fresh = (self._folder / path).with_suffix(".fresh")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.rename(self._folder / path)  # whole, as editors do
         if served:
             self._until(lambda: self._log.read_text("utf-8").count("Ready again") > before)
 

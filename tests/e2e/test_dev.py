@@ -39,11 +39,11 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def _save(folder: Path, text: str) -> None:
+def _save(folder: Path, text: str, name: str = "app.py") -> None:
     """As editors do it: whole, by renaming."""
-    fresh = folder / "code" / "app.py~"
+    fresh = folder / "code" / f"{name}~"
     fresh.write_text(text, encoding="utf-8")
-    fresh.rename(folder / "code" / "app.py")
+    fresh.rename(folder / "code" / name)
 
 
 def _ask(url: str) -> str:
@@ -116,17 +116,16 @@ def test_a_failing_app_ends_with_the_traceback_of_its_own_code(dev: StartDev, pr
 
 
 def test_other_modules_and_the_environment_file_are_watched_too(dev: StartDev, project: Path):
-    code = project / "code"
-    (code / "words.py").write_text("WORD = 'first'\n")
+    _save(project, "WORD = 'first'\n", "words.py")
     app = APP.replace('return "{answer}"', "from words import WORD; return f'{WORD} {request.model}'")
     _save(project, app)
     running = dev(project)
     url = running.until("ready")["url"]
     assert _ask(url) == "first m"
-    (code / "words.py").write_text("WORD = 'second'\n")
+    _save(project, "WORD = 'second'\n", "words.py")
     running.until("ready")
     assert _ask(url) == "second m"
-    (code / ".env").write_text("AGENTRUN_API_KEYS=k\n")
+    _save(project, "AGENTRUN_API_KEYS=k\n", ".env")
     running.until("ready")
     with pytest.raises(AuthenticationError):
         _ask(url)
