@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 import time
 from contextlib import suppress
@@ -14,7 +15,19 @@ from agentrun.cli import output
 from agentrun.cli.sandbox_serve import serve
 from agentrun.cli.sandbox_shell import attach
 from agentrun.errors import AgentRunError, ConfigError, NotFound
-from agentrun.sandbox import Execution, Output, Result, Stderr, Stdout, SyncSandbox, door, names, records
+from agentrun.sandbox import (
+    CodeError,
+    Execution,
+    Output,
+    Result,
+    Stderr,
+    Stdout,
+    SyncSandbox,
+    door,
+    names,
+    records,
+)
+from agentrun.sandbox.backend import BUILTIN
 
 sandbox = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Sandboxes. Each command takes --json, but for shell."
@@ -22,7 +35,8 @@ sandbox = typer.Typer(
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 _Template = Annotated[str, typer.Option("--template", "-t", help="A name from `agentrun sandbox templates`.")]
 _Backend = Annotated[
-    str | None, typer.Option("--backend", help="auto, bubblewrap, or process, which isolates nothing.")
+    str | None,
+    typer.Option("--backend", help=f"auto, {', '.join(BUILTIN)}, of which process isolates nothing."),
 ]
 _Id = Annotated[str, typer.Argument(help="An id from `agentrun sandbox list`, or how it begins.")]
 
@@ -52,7 +66,7 @@ def run(
         if as_json:
             output.data(_described(ran, box))
     if ran.error is not None and not as_json:
-        output.note(ran.error.traceback.rstrip() or f"{ran.error.name}: {ran.error.value}")
+        output.note(_told(ran.error))
     raise typer.Exit(1 if ran.error is not None else 0)
 
 
@@ -92,7 +106,7 @@ def files(
     try:
         answer, _ = door.knock(record, "list", path=path)
     except AgentRunError:
-        _print_file(record, path)
+        _print_file(record, path, as_json=as_json)
         return
     if as_json:
         output.data({"files": [_file(entry) for entry in answer.files]})
@@ -122,8 +136,9 @@ def stop(id: _Id, as_json: _Json = False) -> None:
     try:
         door.knock(record, "stop")
     except AgentRunError:
-        # its owner does not listen: it is ended over its head
-        records.end(record)
+        if record.first is None:
+            raise
+        records.end(record)  # its owner does not listen: it is ended over its head
     if as_json:
         output.data({"stopped": record.id})
     else:
@@ -145,8 +160,24 @@ def _code(code: str | None, file: Path | None) -> tuple[str, str]:
     if file is not None:
         if code is not None:
             raise ConfigError("There are both code and a file.", hint="Give one of them.")
-        return file.read_text("utf-8"), _LANGUAGES.get(file.suffix, "python")
+        return _text(file), _LANGUAGES.get(file.suffix, "python")
     return (sys.stdin.read() if code in (None, "-") else str(code)), "python"
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is no text in UTF-8.") from None
+
+
+def _told(error: CodeError) -> str:
+    """The traceback, and what it is called where that says something else, as of code that was stopped."""
+    traceback, said = error.traceback.rstrip(), f"{error.name}: {error.value}"
+    last = traceback.rpartition("\n")[2]
+    return traceback if last.startswith(error.name) else f"{traceback}\n{said}".lstrip()
 
 
 def _options(backend: str | None) -> dict[str, Any]:
@@ -185,7 +216,7 @@ def _described(ran: Execution, box: SyncSandbox) -> dict[str, Any]:
 
 def _records() -> list[records.Record]:
     records.sweep(lambda record: None)
-    return [record for record in records.every() if record.owner.alive]
+    return [record for record in records.every() if record.alive]
 
 
 def _record(id: str) -> records.Record:
@@ -211,8 +242,11 @@ def _file(entry: Any) -> dict[str, Any]:
     return {"path": entry.path, "type": entry.type, "size": entry.size, "modified_s": entry.modified_s}
 
 
-def _print_file(record: records.Record, path: str) -> None:
+def _print_file(record: records.Record, path: str, *, as_json: bool) -> None:
     _, pieces = door.knock(record, "read", path=path)
+    if as_json:
+        output.data({"path": path, "base64": base64.b64encode(b"".join(pieces)).decode()})
+        return
     for piece in pieces:
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()

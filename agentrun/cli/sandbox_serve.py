@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; a public one needs a key.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 9100,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 9100,
     key: Annotated[
         list[str] | None,
         typer.Option(
@@ -30,7 +30,7 @@ def serve(
     control: Annotated[
         bool, typer.Option("--control", help="Serve the original's control plane too, over HTTPS.")
     ] = False,
-    control_port: Annotated[int, typer.Option(help="Its port; 0 takes a free one.")] = 9101,
+    control_port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 9101,
     public: Annotated[
         list[str] | None,
         typer.Option(

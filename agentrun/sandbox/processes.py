@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 
-from agentrun.errors import Conflict, NotFound, SandboxTimeout
+from agentrun.errors import AgentRunError, Conflict, NotFound, SandboxTimeout
 from agentrun.sandbox.backend import Box, Running
 from agentrun.sandbox.clip import Clip
 from agentrun.sandbox.life import Life
@@ -173,8 +173,9 @@ async def _finish(
             await _kill(running)
             await asyncio.wait({reading}, timeout=1)  # a child of it may hold the output open
         code = reading.result() if reading.done() else -signal.SIGKILL
-    except asyncio.CancelledError:
-        await _kill(running)
+    except BaseException:  # who waits gives up, or `on_output` has failed
+        with suppress(AgentRunError):
+            await _kill(running)
         raise
     finally:
         reading.cancel()

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -44,28 +45,47 @@ class Record(msgspec.Struct, frozen=True):
     owner: Process
     first: Process | None = None
 
+    @property
+    def alive(self) -> bool:
+        return self.owner.alive and (self.first is None or self.first.alive)
+
 
 def folder() -> Path:
     """Where they are: readable by this user alone."""
-    path = Path.home() / ".agentrun" / "sandboxes"
-    if not path.is_dir():
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Path(_folder())
+
+
+def _folder() -> str:
+    """As text: whoever claims a sandbox that is ready waits for as little as can be."""
+    path = os.path.expanduser("~/.agentrun/sandboxes")
+    if not os.path.isdir(path):
+        Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
 def add(id: str, template: str, box: Box, created_s: float) -> None:
-    owner = Process.of(os.getpid())
-    assert owner is not None
     first = Process.of(box.pid) if box.pid is not None else None
-    record = Record(id, template, box.isolation.level, created_s, owner, first)
-    path = folder() / f"{id}.json"
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(record))
+    record = Record(id, template, box.isolation.level, created_s, _own(), first)
+    file = os.open(f"{_folder()}/{id}.json", os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
+    try:
+        os.write(file, msgspec.json.encode(record))
+    finally:
+        os.close(file)
+
+
+@cache
+def _own() -> Process:
+    own = Process.of(os.getpid())
+    assert own is not None
+    return own
+
+
+os.register_at_fork(after_in_child=_own.cache_clear)
 
 
 def note(id: str, line: str) -> None:
     """A line for the log of a sandbox, which is there as long as the sandbox is."""
-    path = folder() / f"{id}.log"
+    path = f"{_folder()}/{id}.log"
     text = f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {' '.join(line.split())[:500]}\n"
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     try:
@@ -105,7 +125,7 @@ def sweep(leftovers: Callable[[Record], object]) -> list[Record]:
 
 
 def end(record: Record) -> bool:
-    """End the first process of a sandbox, and with it all of them; False if it was gone."""
+    """End the first process of a sandbox, and with it all of them; returns when it has ended. False if it was gone."""
     first = record.first
     if first is None or not first.alive:
         return False
@@ -117,8 +137,8 @@ def end(record: Record) -> bool:
         if not first.alive:  # the number may have been given again before it was opened
             return False
         # without namespaces the kernel ends nothing else with it: it has to do that itself
-        if record.level != "none" or not _ends_itself(descriptor):
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        if record.level != "none" or not _ended_by(descriptor, signal.SIGTERM):
+            _ended_by(descriptor, signal.SIGKILL)
     except ProcessLookupError:
         return False
     finally:
@@ -126,8 +146,8 @@ def end(record: Record) -> bool:
     return True
 
 
-def _ends_itself(descriptor: int) -> bool:
-    signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+def _ended_by(descriptor: int, number: int) -> bool:
+    signal.pidfd_send_signal(descriptor, number)
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
     return bool(poller.poll(_PARTING_S * 1000))
@@ -135,8 +155,14 @@ def _ends_itself(descriptor: int) -> bool:
 
 def _start_of(pid: int) -> int | None:
     try:
-        text = Path(f"/proc/{pid}/stat").read_bytes()
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
         return None
+    try:
+        text = os.read(file, 4096)
+    except OSError:  # it has ended since
+        return None
+    finally:
+        os.close(file)
     fields = text.rpartition(b")")[2].split()
     return None if fields[0] in (b"Z", b"X") else int(fields[19])

@@ -3,13 +3,15 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
-from agentrun.sandbox import SyncSandbox
+from agentrun.sandbox import SyncSandbox, records
 
 from .conftest import create
 
@@ -27,7 +29,7 @@ def agentrun(*words: str, stdin: str | None = None) -> subprocess.CompletedProce
         input=stdin,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=PATIENCE_S,
     )
 
 
@@ -74,12 +76,60 @@ def test_sandboxes_of_other_processes_are_listed_read_and_stopped():
         assert (box.id, os.getpid()) in [(one["id"], one["owner_pid"]) for one in listed]
         assert "/home/user/d/" in agentrun("files", box.id).stdout
         assert agentrun("files", box.id[:12], "d/hello.txt").stdout == "hello"
+        shown = json.loads(agentrun("files", box.id, "d/hello.txt", "--json").stdout)
+        assert shown == {"path": "d/hello.txt", "base64": "aGVsbG8="}
         assert agentrun("files", box.id, "nothing").returncode == 1
         assert "began from template python" in agentrun("logs", box.id).stdout
         assert agentrun("stop", box.id).returncode == 0
         assert box.wait() == "it was stopped from outside"
     assert box.id not in agentrun("list").stdout
     assert agentrun("stop", "sbx_none").returncode == 4
+
+
+def test_what_cannot_be_is_said_in_a_line(home: Path):
+    (home / "binary.py").write_bytes(b"\xff\xfe")
+    for words, code, said in (
+        (("run", "--file", "none.py"), 2, "none.py cannot be read: No such file"),
+        (("run", "--file", "binary.py"), 2, "binary.py is no text"),
+        (("run", "--file", "none.py", "1"), 2, "both code and a file"),
+        (("run", "--template", "none", "1"), 2, 'no sandbox template "none"'),
+        (("run", "--backend", "none", "1"), 2, 'no sandbox backend "none"'),
+        (("run", "--language", "ruby", "1"), 2, "no language 'ruby'"),
+        (("run", "--timeout", "soon", "1"), 2, "'--timeout'"),
+        (("files", "none"), 4, "no sandbox whose id begins with none"),
+        (("logs", "none"), 4, "no sandbox whose id begins with none"),
+        (("shell",), 2, "needs a terminal"),
+        (("serve", "--port", "65536"), 2, "'--port'"),
+        (("serve", "--host", "0.0.0.0", "--port", "0"), 2, "without a key"),
+    ):
+        ran = agentrun(*words, stdin="")
+        assert (ran.returncode, ran.stdout) == (code, ""), words
+        assert said in ran.stderr and ran.stderr.startswith("Error: ") and ran.stderr.count("\n") == 1, ran
+
+
+def test_code_that_took_too_long_is_said_to(home: Path):
+    ran = agentrun("run", "--timeout", "0.5", "while True: pass")
+    assert ran.returncode == 1 and "TimeoutError: It was stopped after 0.5 s." in ran.stderr
+
+
+def test_a_reader_that_leaves_ends_the_code(home: Path):
+    command = f"{sys.executable} -m agentrun.cli sandbox run 'while True: print(1)' | head -n 1"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, encoding="utf-8", timeout=PATIENCE_S)
+    assert (ran.stdout, ran.stderr) == ("1\n", "")
+
+
+def test_a_sandbox_is_stopped_although_its_owner_does_not_answer():
+    code = "from agentrun.sandbox import SyncSandbox as S\nprint(S.create(warm=0).id, flush=True)\ninput()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes, encoding="utf-8") as owner:
+        assert owner.stdout is not None
+        id = owner.stdout.readline().strip()
+        (record,) = (one for one in records.every() if one.id == id)
+        owner.send_signal(signal.SIGSTOP)
+        assert agentrun("stop", id).returncode == 0
+        assert record.first is not None and not record.first.alive
+        assert id not in agentrun("list").stdout
+        owner.kill()
 
 
 def test_a_shell_is_a_terminal_in_a_sandbox(home: Path):

@@ -322,6 +322,19 @@ def test_who_ends_a_process_finds_it_ended(box: SyncSandbox):
         box.processes.end(1)
 
 
+def test_who_cannot_take_the_output_is_told_so_and_nothing_goes_on(box: SyncSandbox):
+    def full(_: object) -> None:
+        raise ValueError("full")
+
+    endless = "import time\nkept = 1\nwhile True:\n    print('x')\n    time.sleep(0.01)"
+    with pytest.raises(ValueError, match="full"):
+        box.run(endless, on_output=full)
+    assert box.run("kept").text == "1"
+    with pytest.raises(ValueError, match="full"):
+        box.processes.run("echo begun; exec sleep 1234", on_output=full)
+    assert "sleep 1234" not in {one.command for one in box.processes.list()}
+
+
 def test_a_process_says_when_it_began(box: SyncSandbox):
     before_s = time.time()
     process = box.processes.start("sleep 1000")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentrun.sandbox.clip import Clip
-from agentrun.sandbox.values import CodeError, Execution, OnOutput, Result, Stderr, Stdout
+from agentrun.sandbox.values import CodeError, Execution, OnOutput, Output, Result, Stderr, Stdout
 
 _MOST_RESULTS = 1000
 _MOST_RESULT_BYTES = 64 << 20
@@ -27,13 +27,16 @@ class Cell:
         self.error: CodeError | None = None
         self.count = 0
         self.state_lost = False
+        self.unheard: asyncio.Future[None] = (
+            asyncio.get_running_loop().create_future()
+        )  # fails if `on_output` does
         self._on_output = on_output
         self._begun_s = time.monotonic()
 
     def printed(self, number: int, data: bytes) -> None:
         text = self.clips[number].add(data)
-        if text and self._on_output is not None:
-            self._on_output(Stdout(text) if number == 1 else Stderr(text))
+        if text:
+            self._tell(Stdout(text) if number == 1 else Stderr(text))
 
     def shown(self, data: Mapping[str, Any], main: bool, size: int) -> None:
         self.result_bytes += size
@@ -42,8 +45,16 @@ class Cell:
             return
         result = Result(data, main)
         self.results.append(result)
-        if self._on_output is not None:
-            self._on_output(result)
+        self._tell(result)
+
+    def _tell(self, output: Output) -> None:
+        if self._on_output is None or self.unheard.done():
+            return
+        try:
+            self._on_output(output)
+        except Exception as error:  # whose it is gets it from `execute`
+            self.unheard.set_exception(error)
+            self.unheard.exception()
 
     def end(self, error: CodeError | None = None) -> None:
         self.error = error or self.error

@@ -134,8 +134,10 @@ class LocalContext(ABC):
                 await self._requests.going.wait()
                 if not cell.over.done() and not self._broken:  # it may have ended meanwhile, or be about to
                     self._begin(cell, code, env)
-                if not await self._in_time(cell, timeout_s):
+                in_time = await self._in_time(cell, timeout_s)
+                if not cell.over.done():
                     await self._stop(cell)
+                if not in_time:
                     cell.error = CodeError(
                         "TimeoutError", f"It was stopped after {timeout_s:g} s.", _traceback_of(cell)
                     )
@@ -144,6 +146,8 @@ class LocalContext(ABC):
                 self._cell = None
                 for tap in self._taps:  # what is said between two runs waits for the next one
                     tap.pause()
+            if cell.unheard.done():
+                cell.unheard.result()
             return cell.execution()
 
     async def _be_there(self) -> None:
@@ -154,13 +158,14 @@ class LocalContext(ABC):
             await self.open()
 
     async def _in_time(self, cell: Cell, timeout_s: float | None) -> bool:
-        """Whether it is over in time; while the sandbox is paused none passes."""
+        """Whether it is over in time, or nobody hears it any more; while the sandbox is paused no time passes."""
+        until = {cell.over, cell.unheard}
         while True:
-            done, _ = await asyncio.wait({cell.over}, timeout=timeout_s)
+            done, _ = await asyncio.wait(until, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if done or self._requests.going.is_set():
                 return bool(done)
             resumed = asyncio.ensure_future(self._requests.going.wait())
-            await asyncio.wait({cell.over, resumed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*until, resumed}, return_when=asyncio.FIRST_COMPLETED)
             resumed.cancel()
 
     async def _stop(self, cell: Cell) -> None:
