@@ -164,14 +164,15 @@ class Context:
             self._show(value)
 
     def _show(self, value: Any, main: bool = False) -> None:
-        self._tell("result", data=display.bundle(value), main=main)
+        self._tell("result", data=display.bundle(value), main=main, more=main)
 
-    def _tell(self, what: str, **fields: Any) -> None:
+    def _tell(self, what: str, *, more: bool = False, **fields: Any) -> None:
+        """`more` comes at once, so that it can go together."""
         frame = {"event": what, "id": self._id, **fields}
         body = encode(frame)
         if len(body) > LARGEST:
             body = encode({**frame, "data": {"text/plain": f"<{len(body)} bytes: too large to be shown>"}})
-        self._wire.put(body)
+        (self._wire.hold if more else self._wire.put)(body)
 
     def _fork(self, descriptors: list[int]) -> None:
         """Two of this context: the copy goes on with the descriptors that came, as a child of the first process."""
@@ -218,7 +219,7 @@ def _restore(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-def _described(error: BaseException) -> dict[str, str]:
+def _described(error: BaseException) -> dict[str, Any]:
     """The error without the frames that are ours. Nothing it brings along can make this fail."""
     try:
         report = late("traceback").TracebackException.from_exception(error)

@@ -57,7 +57,14 @@ def _coders() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
     write = _json.make_encoder(None, _refuse, text, None, ":", ",", False, False, True)
     reading: Any = _AsItIs
     scan = _json.make_scanner(reading)
-    return lambda value: "".join(write(value, 0)).encode(), lambda body: scan(body.decode(), 0)[0]
+
+    def encode(value: Any) -> bytes:
+        return "".join(write(value, 0)).encode()
+
+    def decode(body: bytes) -> Any:
+        return scan(body.decode("utf-8", "surrogatepass"), 0)[0]
+
+    return encode, decode
 
 
 encode, decode = _coders()

@@ -24,6 +24,7 @@ class Wire:
     def __init__(self, end: socket.socket) -> None:
         self.socket = end
         self._bytes = bytearray()
+        self._held = b""
         self._descriptors: list[int] = []
 
     def fileno(self) -> int:
@@ -33,9 +34,14 @@ class Wire:
         """Send a frame whole."""
         self.put(encode(frame), descriptors)
 
+    def hold(self, body: bytes) -> None:
+        """A frame that is JSON already, to be sent together with the next one."""
+        self._held += _LENGTH.pack(len(body)) + body
+
     def put(self, body: bytes, descriptors: list[int] | None = None) -> None:
         """Send a frame that is JSON already."""
-        data = memoryview(_LENGTH.pack(len(body)) + body)
+        data = memoryview(self._held + _LENGTH.pack(len(body)) + body)
+        self._held = b""
         try:
             sent = self._send_with(data, descriptors) if descriptors else 0
             # to send nothing fails as well, if who has all of it has closed its end by now

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Lifespan
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from agentrun.errors import AgentRunError
 from agentrun.sandbox.service import (
@@ -37,11 +37,13 @@ from agentrun.sandbox.service.hosts import Hosts
 from agentrun.sandbox.service.snapshots import Snapshots
 from agentrun.version import __version__
 
+_E2B = "/e2b"
+
 
 def make(boxes: Boxes, keys: Sequence[str] = ()) -> ASGIApp:
     """The data plane, whose end is the end of all its sandboxes."""
     app = api(boxes, keys)
-    return Door(Hosts(app, boxes, app.state.callers), anonymous=not keys)
+    return Door(Hosts(_E2bFirst(app), boxes, app.state.callers), anonymous=not keys)
 
 
 def control(boxes: Boxes, keys: Sequence[str], public_hosts: Sequence[str]) -> ASGIApp:
@@ -65,14 +67,29 @@ def api(boxes: Boxes, keys: Sequence[str]) -> FastAPI:
             snapshots.close()
 
     app = _app("AgentRun sandboxes", keys, lifespan)
-    face = e2b.make(boxes, app.state.callers, snapshots)
-    app.mount("/e2b", face)  # first, for its clients ask often and little
+    face = app.state.e2b = e2b.make(boxes, app.state.callers, snapshots)
     app.router.routes.extend(face.files)
     for part in (sandboxes, contexts, files, started, terminal, processes, dialling, whole, browser, ports):
         app.include_router(part.routes(boxes))
     app.include_router(copies.routes(boxes, snapshots))
     app.include_router(ports.of_custom(boxes))
     return app
+
+
+class _E2bFirst:
+    """Has E2B's face answer below /e2b. Its clients ask often and little, and on the way through the routes that
+    describe themselves as much time passes as in the sandbox.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._face: ASGIApp = app.state.e2b
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and scope["path"].startswith(_E2B + "/"):
+            await self._face({**scope, "root_path": scope.get("root_path", "") + _E2B}, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 class _Api(FastAPI):

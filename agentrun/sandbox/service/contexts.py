@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any, Literal
 
 import msgspec
@@ -136,10 +134,11 @@ def routes(boxes: Boxes) -> APIRouter:
         return _view((await boxes.get(id, owner).contexts.get(context).fork()).info)
 
     @router.post("/run", responses=lines.described(Line), response_class=lines.Lines)
-    async def run(id: str, wish: Execute, owner: Owner) -> lines.Lines:
+    async def run(id: str, wish: Execute, owner: Owner) -> running.Answer:
         """Run code; each thing it says is a line of JSON as soon as it is said. Who hangs up stops it."""
         context = await _context(boxes.get(id, owner), wish)
-        return lines.answer(_told(context, wish))
+        told = running.told(context, wish.code, timeout_s=wish.timeout, env=wish.environmentVariables)
+        return running.Answer(told, lambda one: [_line(one, context)], lines.failed)
 
     return router
 
@@ -150,18 +149,10 @@ async def _context(box: Sandbox, wish: Execute) -> Context:
     return await box.contexts.usual(wish.language)
 
 
-async def _told(context: Context, wish: Execute) -> AsyncGenerator[dict[str, Any]]:
-    said = running.told(context, wish.code, timeout_s=wish.timeout, env=wish.environmentVariables)
-    async with aclosing(said):
-        async for one in said:
-            if isinstance(one, Execution):
-                yield {"type": "end", "contextId": context.id, "execution": msgspec.to_builtins(one)}
-            else:
-                yield _line(one)
-
-
-def _line(said: Output) -> dict[str, Any]:
+def _line(said: Output | Execution, context: Context) -> dict[str, Any]:
     match said:
+        case Execution():
+            return {"type": "end", "contextId": context.id, "execution": msgspec.to_builtins(said)}
         case Stdout(text):
             return {"type": "stdout", "text": text}
         case Stderr(text):

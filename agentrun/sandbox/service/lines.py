@@ -35,4 +35,9 @@ async def _lines(values: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[bytes
             async for value in values:
                 yield dumps(value) + b"\n"
     except AgentRunError as error:
-        yield dumps({"type": "error", "code": error.code, "message": str(error)}) + b"\n"
+        yield dumps(failed(error)) + b"\n"
+
+
+def failed(error: AgentRunError) -> dict[str, Any]:
+    """The last line where something broke."""
+    return {"type": "error", "code": error.code, "message": str(error)}

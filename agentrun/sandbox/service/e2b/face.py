@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -40,18 +42,33 @@ class Face:
             *self.files,
             Route("/health", _health(entrance), methods=["GET"]),
         ]
-        self._own: ASGIApp = Starlette(routes=own, exception_handlers=answers.HANDLERS)
-        self._inside: ASGIApp = Starlette(routes=_to_ports(entrance), exception_handlers=answers.HANDLERS)
+        self._own = _app(own)
+        # looking through all of the routes takes longer than all the rest of a short answer
+        self._by_path = {path: _app([one for one in own if one.path == path]) for path in _fixed(own)}
+        self._inside = _app(_to_ports(entrance))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         port = Headers(scope=scope).get(_PORT, "")
-        app = self._own if port in _SERVED_HERE else self._inside
+        if port in _SERVED_HERE:
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            app = self._by_path.get(path, self._own)
+        else:
+            app = self._inside
         await app(scope, receive, send)
 
 
 def make(boxes: Boxes, callers: Callers, snapshots: Snapshots) -> Face:
     """To be mounted; `files` belongs at the root as well, where the clients' signed URLs point to."""
     return Face(boxes, callers, snapshots)
+
+
+def _app(routes: Sequence[Route | WebSocketRoute]) -> ASGIApp:
+    return Starlette(routes=routes, exception_handlers=answers.HANDLERS)
+
+
+def _fixed(routes: Sequence[Route]) -> set[str]:
+    """The paths that have no parameters."""
+    return {route.path for route in routes if not route.param_convertors}
 
 
 def _health(entrance: Entrance) -> answers.Answer:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from agentrun.errors import AgentRunError
-from agentrun.sandbox.contexts import Context
 from agentrun.sandbox.sandbox import Sandbox
 from agentrun.sandbox.service import running
 from agentrun.sandbox.service.e2b.answers import Wish, read
 from agentrun.sandbox.service.e2b.entrance import Entrance, located
 from agentrun.sandbox.values import ContextInfo, Execution, Output, Result, Stderr, Stdout
-from agentrun.utils.json import dumps
 
 _LONGEST_S = 86_400.0  # the client says when it has waited long enough, and hangs up
 _LANGUAGES: Mapping[str, Any] = {"js": "javascript", "node": "javascript", "sh": "bash"}
@@ -62,7 +59,8 @@ def routes(entrance: Entrance) -> list[Route]:
             context = box.contexts.get(wish.context_id)
         else:
             context = await box.contexts.usual(_language(wish.language))
-        return StreamingResponse(_lines(context, wish), media_type="application/x-ndjson")
+        told = running.told(context, wish.code, timeout_s=_LONGEST_S, env=wish.env_vars)
+        return running.Answer(told, _told, _failed)
 
     async def list_(request: Request) -> Response:
         return JSONResponse([_view(info) for info in (await box_of(request)).contexts.list()])
@@ -91,17 +89,8 @@ def routes(entrance: Entrance) -> list[Route]:
     ]
 
 
-async def _lines(context: Context, wish: _Execute) -> AsyncGenerator[bytes]:
-    """Each thing as it is said. Who hangs up stops the code."""
-    try:
-        async with aclosing(
-            running.told(context, wish.code, timeout_s=_LONGEST_S, env=wish.env_vars)
-        ) as said:
-            async for one in said:
-                yield b"".join(dumps(line) + b"\n" for line in _told(one))
-    except AgentRunError as error:
-        failed = {"type": "error", "name": type(error).__name__, "value": str(error), "traceback": str(error)}
-        yield dumps(failed) + b"\n"
+def _failed(error: AgentRunError) -> dict[str, Any]:
+    return {"type": "error", "name": type(error).__name__, "value": str(error), "traceback": str(error)}
 
 
 def _told(said: Output | Execution) -> list[dict[str, Any]]:
