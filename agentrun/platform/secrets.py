@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from agentrun.errors import ConfigError, RequestError
+from agentrun.platform.disk import settle
 from agentrun.resources import SecretRef
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -25,9 +26,9 @@ class Secrets:
         new = path.with_suffix(".new")
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(value)
-            file.flush()
-            os.fsync(file.fileno())
+        settle(new)
         new.replace(path)
+        settle(self._folder)
 
     def read(self, ref: SecretRef) -> str:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import platform
 import shutil
 import sys
@@ -61,10 +62,16 @@ class Environments:
                 shutil.rmtree(folder, ignore_errors=True)
                 install = _install_node if node else _install_python
                 await install(folder, code, wanted, say)
-                (folder / _DONE).touch()
+                await asyncio.to_thread(_finish, folder)
             if node:
                 _link_node_modules(folder, code)
         return Built(digest, cached=cached)
+
+
+def _finish(folder: Path) -> None:
+    """Say that it is whole, once all of it is on the disk."""
+    os.sync()  # one call for thousands of files
+    (folder / _DONE).touch()
 
 
 def _python_wants(code: Path, language: str, say: Say) -> list[str]:

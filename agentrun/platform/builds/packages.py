@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agentrun.errors import NotFound, RequestError
 from agentrun.platform.builds.package import File, Package, of
+from agentrun.platform.disk import settle, settle_tree
 
 _DIGEST = 40
 
@@ -33,7 +34,7 @@ class Packages:
         return self._at(digest)
 
     def put(self, package: Package, digest: str) -> None:
-        """Keep a package that is what its name says."""
+        """Keep a package that is what its name says; all of it is on the disk when this returns."""
         if package.digest != digest:
             raise RequestError(f"The package is not {digest}: something was lost on the way.")
         if self.has(digest):
@@ -42,9 +43,11 @@ class Packages:
         try:
             for file in package.files:
                 _write(new / file.path, file)
-            # under the name that tracebacks will show; what does not compile says so when it runs
+            settle_tree(new)
+            # under the name that tracebacks will show; what does not compile, or is lost again, is compiled when it runs
             compile_dir(new, quiet=2, stripdir=str(new), prependdir=str(self._at(digest)))
             os.replace(new, self._at(digest))
+            settle(self._folder)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
             if not self.has(digest):  # another may have put the same one there meanwhile
@@ -67,8 +70,5 @@ class Packages:
 
 def _write(path: Path, file: File) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as target:
-        target.write(file.data)
-        target.flush()
-        os.fsync(target.fileno())
+    path.write_bytes(file.data)
     path.chmod(0o755 if file.executable else 0o644)

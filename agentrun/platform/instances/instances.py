@@ -50,13 +50,13 @@ class Instances:
         for version, pool in self._pools.items():
             if version not in named:
                 pool.dissolve()
-        strangers, self._strangers = self._strangers, {}
-        for handle in strangers.values():
+        for handle in list(self._strangers.values()):
             pool = self._pools.get(handle.version)
             if pool is not None:
                 pool.adopt(handle)
             else:
                 await self._driver.stop(handle.id, grace_s=handle.launch.grace_s)
+            self._strangers.pop(handle.id, None)
         self._tick()
 
     def pool(self, version: str) -> Pool | None:

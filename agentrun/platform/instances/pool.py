@@ -322,11 +322,15 @@ class Pool:
                 self.adapt()
 
     async def _stop(self, live: Live) -> None:
-        hung = live.state == "failed"
-        try:
-            await self._driver.stop(live.id, grace_s=0.0 if hung else self.wanted.launch.grace_s)
-        except AgentRunError as error:
-            logger.warning("Instance %s could not be stopped: %s", live.id, error)
+        """Until it is gone: what a driver could not do now it may do later."""
+        grace_s = 0.0 if live.state == "failed" else self.wanted.launch.grace_s
+        while live.id in self._all:
+            try:
+                await self._driver.stop(live.id, grace_s=grace_s)
+                return
+            except AgentRunError as error:
+                logger.warning("Instance %s could not be stopped: %s", live.id, error)
+            await asyncio.sleep(_AGAIN_S)
 
     def _failed(self, live: Live, why: str) -> None:
         """Back off, and say why."""
