@@ -18,6 +18,7 @@ class Caller(NamedTuple):
 
 _CARRIERS_IN_ORDER = ("x-agentrun-key", "authorization", "x-api-key", "api-key")
 _CARRIERS = frozenset(_CARRIERS_IN_ORDER)
+_OF_PROXIES = frozenset(("forwarded", "via", "x-forwarded-for", "x-real-ip"))
 
 Admit: TypeAlias = "Callable[[str | None, str], Caller]"
 
@@ -27,12 +28,15 @@ def anyone(_key: str | None, _runtime: str) -> Caller:
     return Caller()
 
 
-def refuse_strangers(runtime: str, caller: Caller, peer: str) -> None:
-    """What is internal is for callers of this machine, and for those that are trusted."""
-    if not caller.trusted and not ip_address(peer or "127.0.0.1").is_loopback:
+def refuse_strangers(runtime: str, caller: Caller, peer: str, headers: Mapping[str, str]) -> None:
+    """What is internal is for callers of this machine, and for those that are trusted. Whom a proxy on this machine speaks
+    for is of another one.
+    """
+    is_near = ip_address(peer or "127.0.0.1").is_loopback and _OF_PROXIES.isdisjoint(headers)
+    if not (caller.trusted or is_near):
         raise PermissionDenied(
             f"{runtime} is not open to callers of other machines.",
-            hint="Call it from the platform's own machine, or with a trusted key.",
+            hint="Call it from the platform's own machine and not through a proxy, or with a trusted key.",
         )
 
 

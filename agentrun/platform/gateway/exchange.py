@@ -162,7 +162,7 @@ class Exchange:
             place.route, key=self.session or record.request, headers=headers, query=request.query
         )
         if gateway.routes.is_internal(record.runtime, record.version):
-            refuse_strangers(record.runtime, caller, self.inbound.peer)
+            refuse_strangers(record.runtime, caller, self.inbound.peer, headers)
         self._head = to_instance(
             request,
             place.target,

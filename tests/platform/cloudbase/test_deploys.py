@@ -445,8 +445,8 @@ def test_who_reaches_a_service_is_as_its_access_types_say(tmp_path: Path):
         }
         port = ours.split("/agent-runtimes")[0].rpartition(":")[2]
 
-        def ask(host: str, name: str, key: str) -> int:
-            headers = {"x-agentrun-key": keys[key]} if key else {}
+        def ask(host: str, name: str, key: str, **said: str) -> int:
+            headers = {**said, **({"x-agentrun-key": keys[key]} if key else {})}
             return get(f"http://{host}:{port}/agent-runtimes/{name}/invocations", headers=headers).status_code
 
         outside = outside_address()
@@ -455,6 +455,11 @@ def test_who_reaches_a_service_is_as_its_access_types_say(tmp_path: Path):
         assert ask(outside, "ours", "plain") == 403 == ask(outside, "own", "plain")
         assert ask(outside, "ours", "trusted") == 200
         assert ask("127.0.0.1", "ours", "plain") == 200
+        for header in ("x-forwarded-for", "x-real-ip", "forwarded", "via"):
+            by_proxy = {header: "203.0.113.7"}
+            assert ask("127.0.0.1", "ours", "plain", **by_proxy) == 403
+            assert ask("127.0.0.1", "ours", "trusted", **by_proxy) == 200
+            assert ask("127.0.0.1", "open", "plain", **by_proxy) == 200
 
 
 def details(desk: Desk, name: str) -> dict[str, Any]:
