@@ -19,23 +19,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from agentrun.sandbox import Sandbox
-from agentrun.sandbox.backends.bubblewrap import needs
+from agentrun.sandbox.backends.bubblewrap import needs, pool
+from bench import sandbox_e2b, sandbox_service
+from bench.rows import Row, repeat, show, timed
 
 _MB = 1 << 20
 _ROOMY = {"memory_mb": 2048}
 NOTEBOOKS = Path(__file__).parents[1] / ".venv-bench" / "bin" / "python"
-Row = tuple[str, list[float], str]
-
-
-async def repeat(times: int, action: Callable[[], Awaitable[float]]) -> list[float]:
-    """The seconds that each of so many turns says it took."""
-    return [await action() for _ in range(times)]
-
-
-async def timed(action: Awaitable[object]) -> float:
-    begun = time.perf_counter()
-    await action
-    return time.perf_counter() - begun
 
 
 def first_line(*command: str) -> float:
@@ -90,64 +80,63 @@ def figures(python: str, script: str, times: int) -> dict[str, list[float]]:
 
 
 async def create_and_run(**options: object) -> float:
+    await until_ready()
     begun = time.perf_counter()
     box = await Sandbox.create(**options)  # type: ignore[arg-type]
     await box.run("1 + 1")
     took = time.perf_counter() - begun
     await box.close()
-    await asyncio.sleep(0.1 if options.get("warm") else 0)  # the ready ones are made again
     return took
 
 
 async def claim(**options: object) -> float:
+    await until_ready()
     begun = time.perf_counter()
     box = await Sandbox.create(**options)  # type: ignore[arg-type]
     took = time.perf_counter() - begun
     await box.close()
-    await asyncio.sleep(0.1)
     return took
 
 
+async def until_ready() -> None:
+    """Until those that are to wait ready do, and have had their rehearsal."""
+    for turn in range(3000):
+        if not any(stock.wants_more for stock in pool._stocks.values()):
+            await asyncio.sleep(0.1 if turn else 0)
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError("no sandboxes were made ready")
+
+
 async def ours(times: int) -> list[Row]:
-    rows: list[Row] = []
-    rows.append(
-        (
-            "cold: with a parent of its own, to the first result",
-            await repeat(max(times // 3, 3), lambda: create_and_run(strict=True)),
-            "ms",
-        )
-    )
-    await create_and_run(warm=0)
-    rows.append(
-        (
-            "forked from the warm parent, to the first result",
-            await repeat(times, lambda: create_and_run(warm=0)),
-            "ms",
-        )
-    )
-    await create_and_run(warm=4)
-    await asyncio.sleep(0.5)
-    rows.append(("claimed from the ready ones", await repeat(times, lambda: claim(warm=4)), "ms"))
-    rows.append(
-        (
-            "claimed from the ready ones, to the first result",
-            await repeat(times, lambda: create_and_run(warm=4)),
-            "ms",
-        )
-    )
-    science = {"python": sys.executable, "preload": ["numpy", "pandas"], "warm": 0, "limits": _ROOMY}
-    await create_and_run(**science)
-    rows.append(
-        (
-            "forked with numpy and pandas loaded, to the first result",
-            await repeat(times, lambda: create_and_run(**science)),
-            "ms",
-        )
-    )
+    few = max(times // 3, 3)
+    cold = [("cold: with a parent of its own, to the first result", await repeat(few, starting(strict=True)))]
+    plain = await warm_rows(times, "")
+    science = {"python": sys.executable, "preload": ["numpy", "pandas"], "limits": _ROOMY}
+    loaded = await warm_rows(times, ", with numpy and pandas loaded", **science)
+    rows: list[Row] = [(name, values, "ms") for name, values in [*cold, *plain, *loaded]]
     async with Sandbox.create(warm=0, limits={"memory_mb": 4096, "disk_mb": 1024, "output_mb": 1024}) as box:
         rows += await inside(box, times)
     rows.append(("100 created at once", [await at_once(100)], "ms"))
     return rows
+
+
+async def warm_rows(times: int, what: str, **options: object) -> list[tuple[str, list[float]]]:
+    """What comes of a warm parent: a fork of it, and one that waits ready."""
+    await create_and_run(warm=0, **options)
+    forked = await repeat(times, starting(warm=0, **options))
+    await create_and_run(warm=4, **options)
+    claimed = await repeat(times, lambda: claim(warm=4, **options))
+    used = await repeat(times, starting(warm=4, **options))
+    return [
+        (f"forked from the warm parent{what}, to the first result", forked),
+        (f"claimed from the ready ones{what}", claimed),
+        (f"claimed from the ready ones{what}, to the first result", used),
+    ]
+
+
+def starting(**options: object) -> Callable[[], Awaitable[float]]:
+    return lambda: create_and_run(**options)
 
 
 async def inside(box: Sandbox, times: int) -> list[Row]:
@@ -228,24 +217,17 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
 
-def show(rows: list[Row]) -> str:
-    lines = ["| | least | p50 | p90 | p99 | |", "|---|--:|--:|--:|--:|---|"]
-    for name, values, unit in rows:
-        ordered = sorted(value * (1000 if unit == "ms" else 1) for value in values)
-        marks = [ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in (0, 0.5, 0.9, 0.99)]
-        figures = [
-            f"{mark:,.2f}" if len(ordered) > 1 or number == 0 else "" for number, mark in enumerate(marks)
-        ]
-        lines.append(f"| {name} | {' | '.join(figures)} | {unit} |")
-    return "\n".join(lines)
-
-
-async def main() -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=30)
     parser.add_argument("--idle", type=int, default=200)
     options = parser.parse_args()
-    rows = [*peers(options.times), *await ours(options.times), *await idle(options.idle)]
+    rows = peers(options.times)
+    rows += asyncio.run(ours(options.times))
+    rows += asyncio.run(idle(options.idle))
+    with sandbox_service.service() as url:
+        rows += asyncio.run(sandbox_service.rows_of(url, options.times * 10))
+        rows += asyncio.run(sandbox_e2b.rows_of(url, options.times * 10))
     kernel, cores = platform.release(), os.cpu_count()
     load = statistics.mean(os.getloadavg())
     print(
@@ -254,4 +236,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agentrun.sandbox import Sandbox
 from agentrun.sandbox.browser import program
-from bench.sandbox import Row, timed
+from bench.rows import Row, timed
 
 _PAGE = "data:text/html,<title>here</title><h1>Hello</h1><button>press</button>"
 _MB = 1 << 20

@@ -13,7 +13,7 @@ import statistics
 import sys
 
 from agentrun.sandbox import Sandbox
-from bench.sandbox import Row, show, timed
+from bench.rows import Row, show, timed
 from bench.sandbox_service import service
 
 _SLOWEST_S = 2.5e-3
@@ -39,12 +39,12 @@ async def rows_of(url: str, times: int) -> list[Row]:
     ]
 
 
-async def main() -> int:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=300)
     options = parser.parse_args()
     with service() as url:
-        rows = await rows_of(url, options.times)
+        rows = asyncio.run(rows_of(url, options.times))
     load = statistics.mean(os.getloadavg())
     print(f"Linux {platform.release()}, {os.cpu_count()} cores, load {load:.1f}\n\n{show(rows)}\n")
     p50 = statistics.median(rows[1][1])
@@ -53,4 +53,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(main())

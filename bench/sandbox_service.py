@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from agentrun.sandbox import Sandbox
-from bench.sandbox import Row, show, timed
+from bench.rows import Row, show, timed
 
 _SLOWEST_S = 2.5e-3
 _KEY = "bench"
@@ -64,7 +64,12 @@ class Plain:
         return time.perf_counter() - begun
 
 
-async def rows_of(url: str, client: httpx.AsyncClient, times: int) -> list[Row]:
+async def rows_of(url: str, times: int) -> list[Row]:
+    async with httpx.AsyncClient(base_url=url, headers={"x-api-key": _KEY}) as client:
+        return await _rows_of(url, client, times)
+
+
+async def _rows_of(url: str, client: httpx.AsyncClient, times: int) -> list[Row]:
     """What disturbs, disturbs all alike: each turn does all of it once."""
     made = (await client.post("/sandboxes", json={})).raise_for_status().json()
     path = f"/sandboxes/{made['sandboxId']}"
@@ -90,13 +95,12 @@ async def rows_of(url: str, client: httpx.AsyncClient, times: int) -> list[Row]:
     ]
 
 
-async def main() -> int:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=500)
     options = parser.parse_args()
     with service() as url:
-        async with httpx.AsyncClient(base_url=url, headers={"x-api-key": _KEY}) as client:
-            rows = await rows_of(url, client, options.times)
+        rows = asyncio.run(rows_of(url, options.times))
     load = statistics.mean(os.getloadavg())
     print(f"Linux {platform.release()}, {os.cpu_count()} cores, load {load:.1f}\n\n{show(rows)}\n")
     medians = {name: statistics.median(values) for name, values, _ in rows}
@@ -107,4 +111,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(main())
