@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 _HEX = b"0123456789abcdefABCDEF"
 _LONGEST_LINE = 4096
 _LONGEST_SIZE = 15  # digits
+_WHOLE_HEAD = re.compile(rb"([0-9a-fA-F]{1,15})\r\n")  # of a chunk, as nearly all of them have it
 
 
 class BadBody(ValueError):
@@ -59,16 +62,15 @@ class ChunkedBody:
                 self._left -= step
                 at += step
                 continue
-            stop = data.find(b"\n", at)
-            if stop < 0:
-                self._line += data[at:]
-                at = end
-                if len(self._line) > _LONGEST_LINE:
-                    raise BadBody("A chunk's head is too long.")
-            else:
-                self._take(self._line + data[at:stop])
-                self._line = b""
-                at = stop + 1
+            head = None if self._line or self._in_trailer else _WHOLE_HEAD.match(data, at)
+            if head is not None:
+                at, length = head.end(), int(head[1], 16)
+                if 0 < length <= end - at - 2:  # all of it is here
+                    at += length + 2
+                else:
+                    self._begin(length)
+                continue
+            at = self._part_of_line(data, at)
         self.total += at - start
         return at - start
 
@@ -76,6 +78,18 @@ class ChunkedBody:
     def between(self) -> bool:
         """Whether another chunk could come next."""
         return not (self._left or self._line or self._in_trailer or self.done)
+
+    def _part_of_line(self, data: bytes, at: int) -> int:
+        """Take a line, or what has come of it; where it goes on."""
+        stop = data.find(b"\n", at)
+        if stop >= 0:
+            line, self._line = self._line + data[at:stop], b""
+            self._take(line)
+            return stop + 1
+        self._line += data[at:]
+        if len(self._line) > _LONGEST_LINE:
+            raise BadBody("A chunk's head is too long.")
+        return len(data)
 
     def _take(self, line: bytes) -> None:
         if line[-1:] != b"\r":
@@ -88,6 +102,8 @@ class ChunkedBody:
         size = line[:-1].partition(b";")[0].rstrip(b" \t")
         if not size or len(size) > _LONGEST_SIZE or size.translate(None, _HEX):
             raise BadBody("A chunk does not say how long it is.")
-        length = int(size, 16)
+        self._begin(int(size, 16))
+
+    def _begin(self, length: int) -> None:
         self._in_trailer = length == 0
         self._left = length + 2 if length else 0
