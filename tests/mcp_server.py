@@ -1,5 +1,6 @@
 """An MCP server for the tests: on standard input and output, or at the port that is its argument."""
 
+import asyncio
 import os
 import sys
 
@@ -29,6 +30,13 @@ def fail() -> str:
 def process() -> str:
     """The process it runs in, and what it was given."""
     return f"{os.getpid()} {os.environ.get('GIVEN')} {os.environ.get('AGENTRUN_SECRET')}"
+
+
+@server.tool()
+async def take_long(seconds: float) -> str:
+    """Takes so long."""
+    await asyncio.sleep(seconds)
+    return "done"
 
 
 @server.tool()

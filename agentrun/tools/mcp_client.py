@@ -75,7 +75,9 @@ def _client(spec: ToolsetSpec) -> Any:
     import httpx2
     from mcp.client.streamable_http import streamable_http_client
 
-    return mcp.Client(streamable_http_client(url, http_client=httpx2.AsyncClient(headers=spec.headers)))
+    limits = httpx2.Timeout(_CONNECT_S, read=_SILENCE_S)
+    http = httpx2.AsyncClient(headers=spec.headers, timeout=limits)
+    return mcp.Client(streamable_http_client(url, http_client=http))
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import mcp_servers
 import pytest
+from patience import PATIENCE_S
 from pydantic import BaseModel, Field
 
 from agentrun.errors import ConfigError, ToolFailed
@@ -265,6 +266,12 @@ async def test_tools_of_an_mcp_server_over_http(mcp_url: str):
         await found["fail"].call({})
 
 
+@pytest.mark.parametrize("headers", [{}, {"x-team": "blue"}])
+async def test_a_tool_over_http_may_take_its_time(mcp_url: str, headers: dict[str, str]):
+    found = toolset("m", mcp=mcp_url, headers=headers, only=["take_long"])
+    assert await found["take_long"].call({"seconds": 6}) == "done"  # longer than httpx waits of itself
+
+
 async def test_one_process_serves_all_calls_and_sees_no_secrets(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AGENTRUN_SECRET", "s3cret")
     found = toolset("m", mcp=STDIO)
@@ -273,7 +280,7 @@ async def test_one_process_serves_all_calls_and_sees_no_secrets(monkeypatch: pyt
 
 
 async def test_a_server_that_died_is_started_again():
-    found = toolset("m", mcp={**STDIO}, timeout_s=5)
+    found = toolset("m", mcp={**STDIO}, timeout_s=PATIENCE_S)
     before = await found["process"].call({})
     assert (await found["leave"].tell({})).startswith("Error: ")
     after = await found["process"].call({})
