@@ -165,7 +165,10 @@ async def test_a_sandbox_that_is_lost_is_replaced_and_the_model_told(made: Calla
     assert "the next call gets a new sandbox" in told or "[exit code -9]" in told
     told = await tools["run_code"].call({"code": "'x' in globals()"})
     assert told.startswith("[This is a new sandbox: its longest life is over") and told.endswith("False")
-    assert await tools["run_code"].call({"code": "1"}) == "1", "once is enough"
+    while (told := await tools["run_code"].call({"code": "1"})) != "1":
+        assert told.startswith("[This is a new sandbox"), (
+            "it says so once, and again only if that one's life is over"
+        )
 
 
 async def test_one_that_was_idle_too_long_is_replaced(made: Callable[..., Toolset]):
@@ -345,7 +348,7 @@ async def test_the_guides_question_by_code(framework: str):
         [result] = results(events)
         assert "".join(result).strip() in answer and "20" in answer
         # where a framework asks for every argument, the first number is the timeout
-        code = "import time\nwait = 30 / 100\nprint('one', flush=True)\ntime.sleep(wait)\nprint('two')\nopen('kept', 'w').close()"
+        code = "import time\nwait = 30 / 10\nprint('one', flush=True)\ntime.sleep(wait)\nprint('two')\nopen('kept', 'w').close()"
         _, events = await client.ask(f"Please run_code\n```python\n{code}\n```", "s1")
         [result] = results(events)
         assert ["".join(result), result[0]] == ["one\ntwo", "one"], "as it comes, and once"
