@@ -3,6 +3,7 @@ and lines."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -139,26 +140,26 @@ def is_reference(value: str) -> bool:
 
 def _documents() -> list[Document]:
     found = [
-        _document(Path("agentrun.yaml"), "agentrun.yaml"),
-        _document(Path.home() / ".agentrun" / "config.yaml", "~/.agentrun/config.yaml"),
+        _document("agentrun.yaml", "agentrun.yaml"),
+        _document(os.path.expanduser("~/.agentrun/config.yaml"), "~/.agentrun/config.yaml"),
     ]
     platform = config.environment(PLATFORM)
     if platform is not None:
-        found.append(_document(Path(platform), "the platform's agentrun.yaml"))
+        found.append(_document(platform, "the platform's agentrun.yaml"))
     return [document for document in found if document is not None]
 
 
-def _document(path: Path, name: str) -> Document | None:
+def _document(path: str, name: str) -> Document | None:
     try:
-        state = path.stat()
+        state = os.stat(path)
     except OSError:
         return None
-    key, mark = path.absolute(), (state.st_mtime_ns, state.st_size)
+    key, mark = Path(path).absolute(), (state.st_mtime_ns, state.st_size)
     known = _read.get(key)
     if known is not None and known[0] == mark:
         return known[1]
     try:
-        document = Document.read(path, name)
+        document = Document.read(Path(path), name)
     except YamlError as error:
         raise ConfigError(f"{name}:{error.line}: {error}.") from None
     _check_sections(document)

@@ -15,6 +15,8 @@ from agentrun.sandbox.template import BUILTIN, Template
 
 SECTION = "sandboxes"
 _VARIABLE = "AGENTRUN_SANDBOX_"
+_MOST_CHANGES = 100
+_changes: dict[tuple[int, bytes], tuple[Template, Template]] = {}
 
 
 def resolve(template: str | Template, changes: Mapping[str, Any]) -> tuple[str, Template]:
@@ -23,9 +25,7 @@ def resolve(template: str | Template, changes: Mapping[str, Any]) -> tuple[str, 
         name, found = "(given)", template
     else:
         name, found = template, _named(template)
-    if not changes:
-        return name, found
-    return name, validate({**found.model_dump(exclude_unset=True), **changes}, name)
+    return name, _changed(found, changes, name) if changes else found
 
 
 def names() -> dict[str, str]:
@@ -44,6 +44,23 @@ def validate(written: Mapping[str, Any], name: str) -> Template:
         return Template.model_validate(written)
     except ValidationError as error:
         raise project.explain(error, name, Template, None) from None
+
+
+def _changed(template: Template, changes: Mapping[str, Any], name: str) -> Template:
+    """The template with these keys. One that was asked for before is the same again, for somebody waits."""
+    try:
+        key = (id(template), msgspec.json.encode(changes))
+    except TypeError:  # something in it is a value of Python's own
+        key = None
+    known = None if key is None else _changes.get(key)
+    if known is not None:
+        return known[1]
+    found = validate({**template.model_dump(exclude_unset=True), **changes}, name)
+    if key is not None:
+        if len(_changes) >= _MOST_CHANGES:
+            _changes.clear()
+        _changes[key] = (template, found)  # the template too, so that no other one gets its id
+    return found
 
 
 def _named(name: str) -> Template:

@@ -75,6 +75,12 @@ def test_what_is_said_is_streamed_as_it_is_said(client: httpx.Client, box: str):
     assert rest[-1]["execution"]["error"] is None and rest[-1]["contextId"]
 
 
+def test_what_is_there_at_once_is_one_answer_of_a_length_that_is_told(client: httpx.Client, box: str):
+    answer = client.post(f"{box}/run", json={"code": "1 + 1"})
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert [json.loads(line)["type"] for line in answer.iter_lines()] == ["result", "end"]
+
+
 def test_who_hangs_up_stops_the_code(client: httpx.Client, box: str):
     run(client, box, "kept = 1")
     with client.stream("POST", f"{box}/run", json={"code": "print('begun')\nwhile True: pass"}) as answer:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -28,6 +27,7 @@ print(json.dumps({"prefix": os.path.realpath(sys.base_prefix), "program": os.pat
                   "folder": sysconfig.get_config_var("LIBDIR") or ""}))
 """
 _INSTALL_S = 600
+_known: dict[str, Interpreter] = {}
 
 
 class _Answer(msgspec.Struct):
@@ -40,14 +40,16 @@ class _Answer(msgspec.Struct):
 
 async def of(template: Template) -> Interpreter:
     """The interpreter of a template; its packages are installed if they are not yet."""
-    found = await asyncio.to_thread(_ask, template.python or sys.executable)
+    program = template.python or sys.executable
+    found = _known.get(program)
+    if found is None:
+        found = _known[program] = await asyncio.to_thread(_ask, program)
     packages = list(found.packages) if template.python else []
     if template.packages:
         packages.append(await asyncio.to_thread(_install, tuple(template.packages), found))
     return msgspec.structs.replace(found, packages=packages)
 
 
-@cache
 def _ask(program: str) -> Interpreter:
     if shutil.which(program) is None:
         raise ConfigError(f"There is no Python at {program}, which the template names.")

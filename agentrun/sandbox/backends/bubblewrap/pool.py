@@ -83,10 +83,16 @@ class Stock:
             zygote = self._zygote
             if zygote is not None and zygote.alive and time.monotonic() - zygote.born_s < _OLDEST_S:
                 return zygote
-            self._zygote = await Zygote.start(self._template, self._mounts)
+            started = await Zygote.start(self._template, self._mounts)
+            try:
+                await started.ready()
+            except BaseException:
+                started.close()
+                raise
+            self._zygote = started
             if zygote is not None:
                 zygote.retire()
-            return self._zygote
+            return started
 
     def end(self) -> None:
         self._closed = True

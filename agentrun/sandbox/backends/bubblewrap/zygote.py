@@ -7,11 +7,9 @@ import compileall
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ import msgspec
 from agentrun.errors import ConfigError, SandboxCrashed, SandboxUnavailable
 from agentrun.sandbox import guest
 from agentrun.sandbox.backend import Mount
-from agentrun.sandbox.backends.bubblewrap import filter, interpreters, needs, stage, world
+from agentrun.sandbox.backends.bubblewrap import filter, interpreters, launch, needs, world
 from agentrun.sandbox.backends.bubblewrap.cgroups import Group, hierarchies
 from agentrun.sandbox.backends.bubblewrap.handshake import Said, first_word, listener_of, tell_pid
 from agentrun.sandbox.backends.bubblewrap.keeper import Keeper
@@ -34,15 +32,8 @@ from agentrun.utils import portal
 _BOOT_S = 60.0
 _SPAWN_S = 20.0
 _PARTING_S = 5.0
-_FIRST_RESERVED_UID, _RESERVED = 200_000, 100_000
-_NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup-try")
 # what many sandboxes need is loaded once for all of them
 _FOR_MOST = ("base64", "json", "linecache", "subprocess", "traceback", "typing")
-# the package is made by hand: what Python brings for that takes longer than all the rest
-_START = (
-    "import sys; package = type(sys)('agentrun_guest'); package.__path__ = [sys.argv[1]];"
-    "sys.modules['agentrun_guest'] = package; from agentrun_guest.zygote import main; main(int(sys.argv[2]))"
-)
 
 
 class NoNesting(SandboxUnavailable):
@@ -69,9 +60,10 @@ class Zygote:
     async def start(
         cls, template: Template, mounts: Sequence[Mount], *, alone: bool = False, flat: bool = False
     ) -> Zygote:
-        """`alone`: for one sandbox. `flat`: for one as well, which bwrap furnishes itself."""
+        """It need not be ready yet. `alone`: for one sandbox. `flat`: for one as well, which bwrap furnishes itself."""
         python = await interpreters.of(template)
-        await asyncio.to_thread(_compile_guest)
+        if not _compiled:
+            await asyncio.to_thread(_compile_guest)
         zygote = cls(
             _world(python, mounts),
             template.preload if alone or flat else [*_FOR_MOST, *template.preload],
@@ -79,7 +71,7 @@ class Zygote:
             template.limits if flat else None,
         )
         try:
-            await zygote._start()
+            zygote._begin()
         except BaseException:
             zygote.close()
             raise
@@ -89,7 +81,7 @@ class Zygote:
     def alive(self) -> bool:
         return self._channel is not None and not self._channel.closed
 
-    async def _start(self) -> None:
+    def _begin(self) -> None:
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours, self._heard, self._ended)
         self._channel.send(
@@ -100,51 +92,17 @@ class Zygote:
                 "flat": self._flat is not None,
             }
         )
-        self._keeper = self._launch(theirs.detach())
-        try:
-            failed = await asyncio.wait_for(asyncio.shield(self._ready), _BOOT_S)
-        except asyncio.TimeoutError:
-            failed = "it did not start in time"
-        if failed:
+        room = None if self._flat is None else self._flat.disk_mb << 20
+        self._keeper = launch.launch(self.world, room, theirs, self._complaints.fileno())
+
+    async def ready(self) -> None:
+        """Until it can fork; SandboxUnavailable says why it cannot."""
+        if not self._ready.done():
+            done, _ = await asyncio.wait({self._ready}, timeout=_BOOT_S)
+            if not done:
+                raise SandboxUnavailable("It did not start in time.")
+        if failed := self._ready.result():
             raise SandboxUnavailable(failed)
-
-    def _launch(self, descriptor: int) -> Keeper:
-        program = needs.program()
-        assert program is not None
-        files = {path: _memory_file(text) for path, text in world.FILES.items()}
-        as_root = os.geteuid() == 0
-        # the wheel's program needs the libraries beside its package
-        home = str(Path(program).parents[2]) if program == needs.wheel() else ""
-        sources = [*self.world.sources, *([home] if home else [])] if as_root else []
-        staged = {source: f"{stage.PLACE}/{number}" for number, source in enumerate(sources)}
-        words = _options(self.world, staged, files, self._flat)
-        options = _memory_file("".join(f"{word}\0" for word in words))
-        if as_root and home:
-            program = staged[home] + program.removeprefix(home)
-        command = [program, "--args", str(options), "--", self.world.python_inside]
-        command += ["-I", "-S", "-B", "-c", _START, world.GUEST, str(descriptor)]
-        becoming = stage.become(_reserved_uid()) if as_root else []
-        user = _reserved_uid() if becoming is None else None
-        passed = [descriptor, options, *files.values()]
-
-        def start() -> subprocess.Popen[bytes]:
-            if as_root:
-                stage.enter(sources)
-            return subprocess.Popen(
-                [*(becoming or []), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=self._complaints,
-                stderr=self._complaints,
-                env={},  # what is in it could be read inside
-                cwd="/",
-                pass_fds=passed,
-                start_new_session=True,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
-            )
-
-        return Keeper(start, lambda: _close(passed))
 
     def _heard(self, body: bytes) -> None:
         said = msgspec.json.decode(body, type=Said)
@@ -185,6 +143,7 @@ class Zygote:
             )
             group = Group(limits)  # while it is being set up
             _let_in(ours, group)
+            await self.ready()
             pid, said, descriptors = await asyncio.wait_for(first_word(ours), _SPAWN_S)
             if said.event != "ready":
                 refused = NoNesting if said.refused else SandboxUnavailable
@@ -250,17 +209,6 @@ class Zygote:
             self._keeper.wait(_PARTING_S)
 
 
-def _options(seen: World, staged: dict[str, str], files: dict[str, int], flat: Limits | None) -> list[str]:
-    words = [f"--unshare-{name}" for name in _NAMESPACES]
-    words += ["--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--chdir", "/"]
-    words += ["--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"]
-    # one thread each: a parent with threads cannot fork
-    for name, value in {**seen.environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}.items():
-        words += ["--setenv", name, value]
-    room = None if flat is None else flat.disk_mb << 20
-    return words + world.arguments(seen, lambda source: staged.get(source, source), files, room)
-
-
 def _let_in(end: socket.socket, group: Group) -> None:
     """The first that a new sandbox hears: the files of its control groups."""
     doors = group.doors()
@@ -270,7 +218,7 @@ def _let_in(end: socket.socket, group: Group) -> None:
     except BrokenPipeError:  # it has ended already; its first word says why
         return
     finally:
-        _close(doors)
+        launch.close(doors)
 
 
 def _world(python: Interpreter, mounts: Sequence[Mount]) -> World:
@@ -289,27 +237,14 @@ def _world(python: Interpreter, mounts: Sequence[Mount]) -> World:
     )
 
 
-@cache
+_compiled = False
+
+
 def _compile_guest() -> None:
     """What is read inside cannot be written there; where it cannot be written here either, starting takes longer."""
+    global _compiled
+    _compiled = True
     compileall.compile_dir(str(Path(guest.__file__).parent), quiet=2)
-
-
-def _close(descriptors: Sequence[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
-
-
-def _memory_file(text: str) -> int:
-    descriptor = os.memfd_create("sandbox")
-    os.write(descriptor, text.encode())
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
-def _reserved_uid() -> int:
-    """A user that nobody is, and another one for each process of ours."""
-    return _FIRST_RESERVED_UID + os.getpid() % _RESERVED
 
 
 def _limits(limits: Limits) -> dict[str, Any]:
