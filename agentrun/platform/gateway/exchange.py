@@ -393,7 +393,7 @@ class Exchange:
         first = (self._first_byte or now) - self._began
         if self._pool is not None and self._live is not None:
             failed = record.status >= 500 or record.error == refusals.InstanceLost.code
-            self._pool.release(self._live, first, failed=failed)
+            self._pool.release(self._live, first, failed=failed, answered=record.status > 0)
         if record.runtime:
             record.first_byte_ms, record.ms = round(first * 1000, 2), round((now - self._began) * 1000, 2)
             gateway.logs.add(record)

@@ -25,7 +25,7 @@ class Live:
     """Counts are changed by its pool alone."""
 
     __slots__ = (
-        "created_at", "enforced_by", "host", "id", "idle_since", "in_flight", "pid", "port", "ready_at", "reason",
+        "created_at", "enforced_by", "has_answered", "host", "id", "idle_since", "in_flight", "pid", "port", "ready_at", "reason",
         "runtime", "session", "state", "stats", "usage", "version",
     )  # fmt: skip
 
@@ -37,6 +37,7 @@ class Live:
         self.port = self.pid = self.in_flight = 0
         self.state: InstanceState = "starting"
         self.reason = self.enforced_by = ""
+        self.has_answered = False  # somebody, and well
         self.session: str | None = None  # whose it is, where sessions are kept apart
         self.created_at = time.time()
         self.ready_at: float | None = None

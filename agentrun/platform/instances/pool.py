@@ -24,7 +24,7 @@ from agentrun.utils.tasks import end as end_tasks
 
 logger = logging.getLogger(__name__)
 
-_PROVEN_S = 10.0  # an instance that lived so long was well
+_PROVEN_S = 10.0  # an instance that lived so long was well, asked or not
 _HOPELESS = 3  # failures in a row after which nobody is made to wait
 _AGAIN_S = 0.5
 
@@ -106,10 +106,13 @@ class Pool:
         """Wait no longer."""
         self._queue = deque(one for one in self._queue if one.waiter is not waiter)
 
-    def release(self, live: Live, first_byte_s: float, *, failed: bool) -> None:
+    def release(self, live: Live, first_byte_s: float, *, failed: bool, answered: bool = False) -> None:
         """Give a place back, and say how it went."""
         live.in_flight -= 1
         self.answers.add(first_byte_s, failed=failed)
+        if answered and not failed and not live.has_answered:
+            live.has_answered = True
+            self.failures = 0
         if not live.in_flight:
             live.idle_since = time.monotonic()
             if live.session is not None and live.session.startswith("once_"):
@@ -215,7 +218,7 @@ class Pool:
             return
         was = live.state
         self._drop(live)
-        was_well = was == "ready" and time.time() - (live.ready_at or 0.0) >= _PROVEN_S
+        was_well = was == "ready" and (live.has_answered or _has_lived(live))
         if ended.asked or was in ("draining", "failed"):
             live.state = "stopped"
         elif ended.lost or was_well:
@@ -314,7 +317,7 @@ class Pool:
             await asyncio.sleep(_AGAIN_S if misses else health.period_s)
             problem = await ask(live.host, live.port, health)
             misses = misses + 1 if problem else 0
-            if live.ready_at and time.time() - live.ready_at >= _PROVEN_S:
+            if _has_lived(live):
                 self.failures = 0
             if misses >= health.failure_threshold and live.state == "ready":
                 logger.warning("Instance %s of %s: %s.", live.id, self.wanted.id, problem)
@@ -355,3 +358,8 @@ class Pool:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _has_lived(live: Live) -> bool:
+    """Long enough for its end to be an accident, not what its program does."""
+    return live.ready_at is not None and time.time() - live.ready_at >= _PROVEN_S

@@ -97,6 +97,25 @@ async def test_a_killed_instance_is_replaced_for_the_next_request(platform):
     assert platform.driver.started == 2
 
 
+async def test_one_that_has_answered_may_be_killed_as_often_as_it_likes(platform):
+    await platform.open()
+    for times in range(1, 6):
+        assert (await platform.get()).status_code == 200
+        assert platform.driver.started == times
+        platform.driver.kill(platform.all[-1].launch.instance)
+        assert platform.instances.conditions("a@1")[0].reason == "AtZero"
+
+
+async def test_one_that_ends_before_it_has_answered_anybody_is_not_tried_for_ever(platform):
+    await platform.open(wanted(min=1))
+    for _ in range(3):
+        await until(lambda: states(platform) == ["ready"])
+        platform.driver.kill(platform.all[-1].launch.instance)
+    platform.pool._not_before += 3600  # however long the test takes
+    assert platform.instances.conditions("a@1")[0].reason == "CrashLoop"
+    assert (await platform.get()).status_code == 503
+
+
 async def test_an_instance_that_takes_no_connections_is_replaced_before_anyone_notices(platform):
     await platform.open()
     await platform.get()
@@ -112,6 +131,7 @@ async def test_a_version_that_does_not_start_says_why_and_is_not_tried_for_ever(
     assert answer.status_code == 503
     assert "Readiness probe failed: exited with 1" in answer.json()["error"]["message"]
     assert platform.driver.started == 3
+    platform.pool._not_before += 3600  # however long the test takes
     assert (await platform.get()).status_code == 503
     assert platform.driver.started == 3
     condition = platform.instances.conditions("a@1")[0]
