@@ -61,6 +61,11 @@ class Desk:
     def manage(self, action: str, **more: Any) -> dict[str, Any]:
         return self.call("manageCloudRun", {"action": action, **more})
 
+    def printed(self, name: str, text: str) -> str:
+        """A service's log, once that stands in it: what a program prints gets there behind its answers."""
+        until(lambda: text in self.query("getProcessLog", detailServerName=name)["processLogText"])
+        return str(self.query("getProcessLog", detailServerName=name)["processLogText"])
+
     def refused(self, action: str, **more: Any) -> str:
         """What `manage` says no with."""
         with pytest.raises(Refused) as error:

@@ -101,8 +101,7 @@ def test_variables_are_masked_and_secrets_never_shown(desk: Desk):
     revealed = desk.query("detail", detailServerName="private", revealEnvParams=True)
     assert revealed["service"]["ServerConfig"]["EnvParams"] == {**asked, "MY_TOKEN": "***"}
     get(done["accessUrl"], "say?of-nobody-else")
-    logs = desk.query("getProcessLog", detailServerName="private")["processLogText"]
-    assert "said [redacted]" in logs and "of-nobody-else" not in logs
+    assert "of-nobody-else" not in desk.printed("private", "said [redacted]")
     desk.manage("download", serverName="private", targetPath=str(desk.root / "private-got"))
     assert "of-nobody-else" not in (desk.root / "private-got" / "app.py").read_text("utf-8")
     desk.delete("private")
@@ -114,9 +113,7 @@ def test_a_secret_is_in_no_file_but_its_own(desk: Desk):
     url = desk.deploy("hushed", python(), serverConfig={"Secrets": ["MY_SECRET"]})["accessUrl"]
     assert get(url).json()["variables"] == {"MY_SECRET": "a-value-of-nobody-else"}
     get(url, "say?a-value-of-nobody-else")
-    until(
-        lambda: "said [redacted]" in desk.query("getProcessLog", detailServerName="hushed")["processLogText"]
-    )
+    desk.printed("hushed", "said [redacted]")
     platform = Path(desk.environment["HOME"]) / ".agentrun" / "platform"
     kept = [path for path in platform.rglob("*") if path.is_file()]
     assert {path.suffix for path in kept} >= {".log", ".db"}
@@ -387,6 +384,7 @@ def test_an_agent_is_made_of_a_zip_and_changed_and_deleted(desk: Desk):
     manage("updateAgent", agentId="ibot-zipped-v1", description="Says another")
     found = desk.call("queryAgents", {"action": "getAgent", "agentId": "ibot-zipped-v1"})["agent"]
     assert (found["description"], found["ServerName"]) == ("Says another", "ibot-zipped")
+    desk.printed("ibot-zipped", "run completed")
     logs = desk.call("queryAgents", {"action": "getAgentLogs", "agentId": "ibot-zipped-v1", "pageSize": 100})
     assert "run completed" in logs["processLogText"]
     with pytest.raises(Exception, match="set force: true"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from .conftest import Desk, get, until
 from .programs import python
 from .rows import row
 
+_numbers = itertools.count(1)
 S_YAML = """
 resources:
   one:
@@ -42,23 +45,23 @@ def instances(desk: Desk, name: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def asking(url: str, path: str, number: int = 1) -> Iterator[None]:
+def asking(desk: Desk, name: str, url: str, path: str, number: int = 1) -> Iterator[None]:
     """So many requests at a time, which go on until the end of the block; all of them are answered."""
-    port = get(url).json()["port"]
+    done = Path(desk.environment["HOME"], ".agentrun", "platform", "data", name, f"done-{next(_numbers)}")
     with ThreadPoolExecutor(number) as pool:
-        waiting = [pool.submit(get, url, f"{path}?done") for _ in range(number)]
+        waiting = [pool.submit(get, url, f"{path}?{done.name}") for _ in range(number)]
         try:
             yield
             assert not any(one.done() for one in waiting)
         finally:
-            get(f"http://127.0.0.1:{port}/job?done")  # of the instance itself: there may be no place left
+            done.touch()
         assert {one.result().status_code for one in waiting} == {200}
 
 
 @row("A14")
 def test_others_are_served_while_one_takes_long(desk: Desk):
     url = desk.deploy("long", python(), serverConfig={"MaxNum": 1})["accessUrl"]
-    with asking(url, "hold"):
+    with asking(desk, "long", url, "hold"):
         for _ in range(20):
             assert get(url).status_code == 200
     desk.delete("long")
@@ -67,21 +70,19 @@ def test_others_are_served_while_one_takes_long(desk: Desk):
 @row("A18")
 def test_instances_rise_to_the_largest_number_and_fall_to_none(desk: Desk):
     url = deployed(desk, "elastic")
-    with asking(url, "hold", 50):
+    with asking(desk, "elastic", url, "hold", 50):
         until(lambda: len(instances(desk, "elastic")) == 3)
-        assert [one["inFlight"] for one in instances(desk, "elastic")] == [10, 10, 10], (
-            "and no more than three"
-        )
+        until(lambda: [one["inFlight"] for one in instances(desk, "elastic")] == [10, 10, 10])
     until(lambda: not instances(desk, "elastic"))
-    assert get(url).status_code == 200
-    assert len(instances(desk, "elastic")) == 1
+    with asking(desk, "elastic", url, "hold"):
+        until(lambda: len(instances(desk, "elastic")) == 1)
     desk.delete("elastic")
 
 
 @row("A19")
 def test_the_smallest_number_stays_when_the_others_go_and_is_made_good(desk: Desk):
     url = deployed(desk, "warm", least=1)
-    with asking(url, "hold", 30):
+    with asking(desk, "warm", url, "hold", 30):
         until(lambda: len(instances(desk, "warm")) == 3)
     until(lambda: len(instances(desk, "warm")) == 1)
     (kept,) = instances(desk, "warm")
@@ -109,8 +110,8 @@ def test_the_old_version_stays_for_as_long_as_it_is_to(desk: Desk):
 def test_one_request_that_uses_more_than_its_share_makes_another_instance(desk: Desk, path: str, what: str):
     name = f"much-{what}"
     url = deployed(desk, name)
-    with asking(url, path):
+    with asking(desk, name, url, path):
         until(lambda: len(instances(desk, name)) > 1)
-        assert max(one[what] for one in instances(desk, name)) > 0.6
+        until(lambda: max(one[what] for one in instances(desk, name)) > 0.6)
         assert len(instances(desk, name)) <= 3
     desk.delete(name)

@@ -124,6 +124,7 @@ def test_logs_are_lines_of_output_and_of_requests(desk: Desk):
     request = asked.headers["x-request-id"]
     found = desk.query("getProcessLog", detailServerName="told", requestId=request)["processLogs"]
     assert [(one["status"], one["requestId"], one["ms"] > 0) for one in found] == [(200, request, True)]
+    desk.printed("told", "said one")
     everything = desk.query("getProcessLog", detailServerName="told", runId="told@1")["processLogText"]
     assert "it has started" in everything and "said one" in everything and "of-nobody" not in everything
     assert (
