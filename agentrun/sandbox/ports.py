@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agentrun.sandbox.transport import Streams
 
-_BETWEEN_TRIES_S = 0.05
+_BETWEEN_TRIES_S, _SHORTEST_TRY_S = 0.05, 1.0
 _WAIT_S = 60.0
 
 
@@ -68,30 +68,32 @@ class Port:
         """Until something listens; with a path, until it is answered with a status below 400."""
         loop = asyncio.get_running_loop()
         end_s = loop.time() + timeout_s
+        furthest = (-1, "")
         while True:
-            missing = await self._missing(path, max(end_s - loop.time(), _BETWEEN_TRIES_S))
-            if not missing:
+            missing = await self._missing(path, max(end_s - loop.time(), _SHORTEST_TRY_S))
+            if missing is None:
                 return
+            furthest = max(furthest, missing)
             if loop.time() >= end_s:
-                raise SandboxTimeout(f"{missing} within {timeout_s:g} s.")
+                raise SandboxTimeout(f"{furthest[1]} within {timeout_s:g} s.")
             await asyncio.sleep(_BETWEEN_TRIES_S)
 
-    async def _missing(self, path: str | None, patience_s: float) -> str | None:
-        """What is not yet as it should be."""
+    async def _missing(self, path: str | None, patience_s: float) -> tuple[int, str] | None:
+        """How far it has come, and what is not yet as it should be."""
         try:
             if path is None:
                 (await self.dial()).close()
                 return None
             status = await self._status(path, patience_s)
         except NotFound:
-            return f"Nothing listened on port {self.number} of the sandbox"
+            return 0, f"Nothing listened on port {self.number} of the sandbox"
         except SandboxCrashed:
             raise
         except SandboxError:
             status = None
         if status is None:
-            return f"Nothing on port {self.number} of the sandbox answered {path or ''}".rstrip()
-        return f"{path} was answered with {status} and nothing better" if status >= 400 else None
+            return 1, f"Nothing on port {self.number} of the sandbox answered {path or ''}".rstrip()
+        return (2, f"{path} was answered with {status} and nothing better") if status >= 400 else None
 
     async def _status(self, path: str, patience_s: float) -> int | None:
         import httpx

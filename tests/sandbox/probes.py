@@ -321,10 +321,14 @@ def bomb():
             os.fork()
         except OSError:
             time.sleep(0.2)
+def one_more():
+    if os.fork() == 0:
+        time.sleep(1000)
 if os.fork() == 0:
     bomb()
-time.sleep(0.5)
-attempt(os.fork)""",
+while (said := attempt(one_more)) == 'did it':
+    continue
+said""",
         "EAGAIN",
         {"processes": 16},
     ),

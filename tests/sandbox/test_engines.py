@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.errors import ConfigError, SandboxCrashed, SandboxUnavailable
 from agentrun.sandbox import SyncSandbox, records
@@ -128,7 +129,7 @@ def outer() -> tuple[socket.socket, socket.socket, threading.Thread]:
     thread = threading.Thread(target=carried.run)
     thread.start()
     for end in (ours, far):
-        end.settimeout(10)
+        end.settimeout(PATIENCE_S)
     return ours, far, thread
 
 
@@ -159,7 +160,7 @@ def test_a_relay_that_lies_is_left_alone(
         pass
     assert len(os.listdir("/proc/self/fd")) <= before
     far.close()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     while ours.recv(1 << 16):
         continue

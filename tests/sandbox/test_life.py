@@ -13,9 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 import pytest
 import uvloop
+from patience import PATIENCE_S
 
 from agentrun.errors import SandboxCrashed
 from agentrun.sandbox import Sandbox, SyncSandbox, records
@@ -28,7 +30,6 @@ _TIMES = 100
 _LEFT_S = 2.0
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("who", ["root", "user"])
 def test_nothing_is_left_two_seconds_after_the_owner_is_killed(
     who: str, tmp_path: Path, box: SyncSandbox, monkeypatch: pytest.MonkeyPatch
@@ -43,15 +44,19 @@ def test_nothing_is_left_two_seconds_after_the_owner_is_killed(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=env, cwd="/"
     ) as forker:
         assert forker.stdin is not None and forker.stdout is not None
+        took_s: list[float] = []
         for _ in range(_TIMES):
             print(file=forker.stdin, flush=True)
             owner = json.loads(forker.stdout.readline())["owner"]
             with _watched(_descendants(owner)) as left:
                 assert len(left) >= 5, "the busy sandbox was not seen"
+                killed_s = time.monotonic()
                 os.kill(owner, signal.SIGKILL)
-                assert _still_there(left, _LEFT_S) == []
+                assert _still_there(left, PATIENCE_S) == []
+                took_s.append(time.monotonic() - killed_s)
             assert json.loads(forker.stdout.readline()) == {"ended": owner}
         forker.stdin.close()
+    assert median(took_s) < _LEFT_S  # not each of them: the machine may be busy with something else
     monkeypatch.setenv("HOME", str(tmp_path))
     records.sweep(lambda record: None)
     cgroups.sweep()
@@ -73,7 +78,6 @@ def test_other_backends_end_with_their_owner_too(backend: str, tmp_path: Path):
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
         encoding="utf-8",
         env=env,
     ) as forker:
@@ -83,7 +87,7 @@ def test_other_backends_end_with_their_owner_too(backend: str, tmp_path: Path):
         with _watched(_descendants(owner)) as left:
             assert len(left) >= 4
             os.kill(owner, signal.SIGKILL)
-            assert _still_there(left, 10) == []
+            assert _still_there(left, PATIENCE_S) == []
         forker.stdin.close()
     assert list(tmp_path.glob("agentrun-plain-*")) == []  # what gVisor leaves is swept by the next start
 
@@ -125,9 +129,15 @@ def test_a_sandbox_ends_after_its_longest_life_even_if_it_is_used():
     assert box.wait() == "its longest life is over"
 
 
-def test_a_used_sandbox_is_not_idle():
-    with create(idle_timeout_s=0.3) as box:
-        assert box.run("import time; time.sleep(0.8); 'done'").text == "'done'"
+async def test_a_used_sandbox_is_not_idle():
+    async with Sandbox.create(warm=0) as box:
+        begun = asyncio.Event()
+        code = "import time\nprint('begun')\ntime.sleep(1)\n'done'"
+        running = asyncio.ensure_future(box.run(code, on_output=lambda _: begun.set()))
+        await begun.wait()
+        box.keep(0.2)
+        assert (await running).text == "'done'"
+        assert await box.wait() == "it was idle for 0.2 s"
 
 
 def test_it_is_told_when_a_sandbox_dies_by_itself():
@@ -143,14 +153,15 @@ def test_it_is_told_when_a_sandbox_dies_by_itself():
 
 async def test_no_time_passes_while_a_sandbox_is_paused(box: SyncSandbox):
     async with Sandbox.create(warm=0) as made:
-        await made.run("import time\nx = 1")
-        await made.files.write("a", b"")
-        running = asyncio.ensure_future(made.run("time.sleep(0.4); x + 1", timeout_s=1))
+        await made.run("import os, time\nx = 1")
         ticking = await made.processes.start("while true; do echo tick; sleep 0.01; done")
         ticks = ticking.output()
         await anext(ticks)
+        code = "while not os.path.exists('a'): time.sleep(0.01)\nx + 1"
+        running = asyncio.ensure_future(made.run(code, timeout_s=4))
         await made.pause()
-        done, _ = await asyncio.wait({running}, timeout=1.5)
+        await made.files.write("a", b"")
+        done, _ = await asyncio.wait({running}, timeout=5)
         assert not done
         assert [file.name for file in await made.files.list()] == ["a"]
         await made.resume()
@@ -190,7 +201,6 @@ def test_those_that_were_ready_answer_however_soon_they_are_asked(box: SyncSandb
         assert set(many.map(claim, range(160))) == {"42"}
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(("backend", "times"), [("bubblewrap", 30), ("process", 3), ("gvisor", 2)])
 def test_a_record_is_enough_to_end_a_sandbox_wholly(backend: str, times: int):
     for _ in range(times):

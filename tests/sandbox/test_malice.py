@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.errors import AgentRunError, SandboxCrashed, SandboxTimeout
 from agentrun.sandbox import Limits, Sandbox, SyncSandbox
@@ -181,7 +182,7 @@ async def impostor() -> Iterator[_Impostor]:
     made = _Impostor()
     yield made
     await made.box.close()
-    assert made.process.wait(10) == -signal.SIGKILL
+    assert made.process.wait(PATIENCE_S) == -signal.SIGKILL
     made.end.close()
 
 

@@ -89,7 +89,7 @@ class _Upstream:
 ASK = """
 import http.client
 def ask(target, host="127.0.0.1", port=3128, method="GET", body=None, headers={}):
-    c = http.client.HTTPConnection(host, port, timeout=10)
+    c = http.client.HTTPConnection(host, port, timeout=60)
     c.request(method, target, body=body, headers=headers)
     a = c.getresponse()
     return f"{a.status} {a.read().decode()}"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 
 from agentrun.errors import ConfigError, NotFound, RequestError, SandboxCrashed, SandboxTimeout
 from agentrun.sandbox import Sandbox, SyncSandbox
@@ -44,7 +45,7 @@ def site(box: SyncSandbox) -> Iterator[SyncSandbox]:
     box.port(7001).wait("/")
     yield box
     server.kill()
-    server.wait(10)
+    server.wait(PATIENCE_S)
 
 
 def test_http_through_a_port(site: SyncSandbox):
@@ -78,7 +79,7 @@ def test_bytes_both_ways_and_each_way_ends_alone(box: SyncSandbox, address: str)
         end.shutdown(socket.SHUT_WR)
         assert end.recv(100) == b"bye" and end.recv(100) == b""
     echo.kill()
-    echo.wait(10)
+    echo.wait(PATIENCE_S)
 
 
 async def test_much_passes_and_arrives_whole():
@@ -169,7 +170,7 @@ def test_connections_end_with_the_sandbox():
         box.processes.start("exec python3 echo.py 127.0.0.1")
         box.port(7000).wait()
         end = box.port(7000).dial()
-        end.settimeout(10)
+        end.settimeout(PATIENCE_S)
         box.close()
         assert end.recv(100) == b""
         end.close()

@@ -21,7 +21,7 @@ from agentrun.sandbox.local.channel import Channel
 from agentrun.sandbox.local.requests import Requests
 from agentrun.sandbox.values import CodeError, ContextInfo, Execution, OnOutput
 
-_GRACE_S = 2.0
+_GRACE_S, _INTERRUPTS = 2.0, 4
 _DEATH_S = 10.0
 _COPY_S = 30.0
 
@@ -170,12 +170,14 @@ class LocalContext(ABC):
 
     async def _stop(self, cell: Cell) -> None:
         """Interrupt it; if it does not listen, end the process."""
-        await self.interrupt()
-        done, _ = await asyncio.wait({cell.over}, timeout=_GRACE_S)
-        if not done:
-            await self.kill()
-            cell.state_lost = True
-            cell.end()
+        for _ in range(_INTERRUPTS):  # the first may come before the code has begun, or be caught by it
+            await self.interrupt()
+            done, _ = await asyncio.wait({cell.over}, timeout=_GRACE_S / _INTERRUPTS)
+            if done:
+                return
+        await self.kill()
+        cell.state_lost = True
+        cell.end()
 
     async def interrupt(self) -> None:
         await self._signal(signal.SIGINT)

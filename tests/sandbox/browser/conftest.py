@@ -20,7 +20,7 @@ from ..conftest import create
 SITE = Path(__file__).parent / "site"
 PACKAGES = ("chromium-headless-shell", "chromium")
 READY = (
-    "for i in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/8000) 2>/dev/null && exit; sleep 0.1; done; exit 1"
+    "for i in $(seq 1000); do (exec 3<>/dev/tcp/127.0.0.1/8000) 2>/dev/null && exit; sleep 0.1; done; exit 1"
 )
 
 

@@ -16,7 +16,7 @@ from sandbox.prober import planted
 SECRET = "<title>theirs</title><script>localStorage.mine = document.cookie = 'left=behind'</script>"
 SERVE = "exec python3 -m http.server 8000 --bind 127.0.0.1 >/dev/null 2>&1"
 READY = (
-    "for i in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/8000) 2>/dev/null && exit; sleep 0.1; done; exit 1"
+    "for i in $(seq 1000); do (exec 3<>/dev/tcp/127.0.0.1/8000) 2>/dev/null && exit; sleep 0.1; done; exit 1"
 )
 
 

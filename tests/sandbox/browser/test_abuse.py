@@ -20,8 +20,6 @@ from ..conftest import ROOT, Prober, as_user, create
 from ..prober import planted
 from ..probes import PRELUDE, PROBES
 
-pytestmark = pytest.mark.timeout(180)
-
 NOTHING = r".*net::ERR_(FILE_NOT_FOUND|ACCESS_DENIED)\."
 NOBODY = r".*net::ERR_(CONNECTION_REFUSED|ADDRESS_UNREACHABLE|INTERNET_DISCONNECTED|NAME_NOT_RESOLVED|ADDRESS_INVALID|CONNECTION_FAILED)\."
 FETCH = "browser.open('about:blank') and browser.evaluate('(u) => fetch(u, {mode: \"no-cors\"}).then(() => \"reached\", String)', %s)"

@@ -19,8 +19,6 @@ from .conftest import serve
 HOME = "http://127.0.0.1:8000/"
 KINDS = ["/usr/lib/chromium/chromium-headless-shell", "/usr/lib/chromium/chromium"]
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.fixture(scope="module", params=KINDS, ids=["shell", "whole"])
 def shop(request: pytest.FixtureRequest) -> Iterator[SyncSandbox]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import node_programs
 import pytest
+from patience import PATIENCE_S
 from playwright.sync_api import sync_playwright
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -17,8 +18,6 @@ from agentrun.errors import SandboxCrashed
 from agentrun.sandbox import SyncSandbox
 
 HOME = "http://127.0.0.1:8000/"
-
-pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +128,6 @@ def test_the_address_is_there_as_long_as_it_is_served(box: SyncSandbox):
         connection = connect(url)
     assert box.browser.cdp_url is None
     with pytest.raises(ConnectionClosed):
-        connection.recv(10)
+        connection.recv(PATIENCE_S)
     with pytest.raises(OSError):
         connect(url)

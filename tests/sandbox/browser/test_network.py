@@ -10,8 +10,6 @@ from agentrun.sandbox import Sandbox
 from ..test_network import _Upstream
 from .conftest import READY
 
-pytestmark = pytest.mark.timeout(120)
-
 
 async def test_pages_come_from_allowed_hosts_only():
     upstream = _Upstream()

@@ -31,7 +31,7 @@ ORIGINAL = {
     "browser_tabs_select", "browser_evaluate", "evaluate", "browser_wait_for",
 }  # fmt: skip
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("project")]
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def made(kind: str = "aio", **options: Any) -> Toolset:

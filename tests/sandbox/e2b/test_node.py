@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from node_programs import runner
 
 from ..service.conftest import Service
@@ -12,7 +11,6 @@ from ..service.conftest import Service
 NODE = Path(__file__).with_name("node")
 
 
-@pytest.mark.timeout(180)
 def test_what_its_users_do(served: Service):
     seen = runner(NODE)("e2b.mjs")
     assert seen["code"] == {"text": "42", "lines": ["hi\n"], "count": 1}

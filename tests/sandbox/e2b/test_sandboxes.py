@@ -8,11 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE_S
 
 from ..service.conftest import Service
 from .conftest import KEYS
-
-PATIENCE_S = 20
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ import time
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 from ..service.conftest import Service
-
-PATIENCE_S = 20
 
 
 def test_news_on_request(served: Service):

@@ -76,7 +76,7 @@ def test_puppeteer_connects(keyed: Service, mine: httpx.Client, box: str):
     served = "mkdir -p site; cp page.html site/index.html; echo '<title>Shop</title><form action=done><input name=q><button>Go</button></form>' > site/index.html; cd site; exec python3 -m http.server 8000 --bind 127.0.0.1"
     mine.post(f"{box}/files", json={"path": "serve.sh", "content": served})
     mine.post(f"{box}/processes/cmd", json={"command": "setsid bash serve.sh >/dev/null 2>&1 </dev/null &"})
-    ready = "for i in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/8000) 2>/dev/null && exit; sleep 0.1; done; exit 1"
+    ready = "for i in $(seq 1000); do (exec 3<>/dev/tcp/127.0.0.1/8000) 2>/dev/null && exit; sleep 0.1; done; exit 1"
     assert mine.post(f"{box}/processes/cmd", json={"command": ready}).json()["result"]["exitCode"] == 0
     node = node_programs.runner(Path(__file__).parents[1] / "browser" / "node")
     headers = json.dumps({"X-API-KEY": KEYS[0]})
