@@ -78,6 +78,17 @@ def test_who_is_closed_in_the_turn_of_another_gets_none():
     assert len(told) == 1
 
 
+def test_who_was_there_first_has_its_turn_last():
+    turns, told = Turns(), list[int]()
+    ends = [end for _ in range(10) for end in socket.socketpair()]
+    for number, end in enumerate(ends):
+        turns.register(end, WRITE, lambda number=number: told.append(number))
+    turns.take(None)
+    for end in ends:
+        end.close()
+    assert told == list(reversed(range(20)))
+
+
 def test_nobody_ready_is_waited_for_no_longer_than_said():
     turns = Turns()
     here, there = socket.socketpair()

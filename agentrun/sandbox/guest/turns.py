@@ -30,9 +30,12 @@ class Turns:
         self._poll.unregister(descriptor)
 
     def take(self, timeout_s: float | None) -> None:
-        """Wait until some are ready, and let each have its turn."""
+        """Wait until some are ready, and let each have its turn; who was registered first is the last.
+
+        So whoever asks for something, and is there from the beginning, is heard after all that has happened before.
+        """
         found = self._poll.poll(None if timeout_s is None else timeout_s * 1000)
-        for descriptor, action in [(number, self._actions[number]) for number, _ in found]:
+        for descriptor, action in [(number, self._actions[number]) for number, _ in reversed(found)]:
             # another one's turn may have closed it, and its number may be another file's by now
             if self._actions.get(descriptor) is action:
                 action()
