@@ -238,12 +238,12 @@ async def test_a_process_that_was_killed_leaves_a_turn_that_says_so(
 async def test_old_sessions_are_forgotten_whole(place: str, opened: Callable[..., SqlStore]):
     first = opened(place)
     now = time.time()
-    await keep(first, turn("run_1", "old", created=now - 100))
-    await keep(first, turn("run_2", "alive", created=now - 100))
+    await keep(first, turn("run_1", "old", created=now - 10_000))
+    await keep(first, turn("run_2", "alive", created=now - 10_000))
     await keep(first, turn("run_3", "alive", created=now))
-    await first.put(note("n", "old", created=now - 100), note("n", "alive", created=now - 100))
+    await first.put(note("n", "old", created=now - 10_000), note("n", "alive", created=now - 10_000))
     await first.close()
-    later = opened(place, keep_s=50)
+    later = opened(place, keep_s=5_000)
     assert [one.session_id for one in await later.sessions()] == ["alive"]
     assert len(await later.session(ALICE, "alive")) == 2
     assert [one.session_id for one in await later.notes(ALICE, "title")] == ["alive"]
