@@ -359,6 +359,22 @@ def test_a_process_has_a_terminal_if_it_is_asked_for(box: SyncSandbox):
     assert "30 100" in done.stdout and "a terminal\r\n" in done.stdout and done.exit_code == 0
 
 
+def test_all_that_runs_rests_when_it_is_paused(box: SyncSandbox):
+    """What has set itself apart, too."""
+    count = "import time\nn = 0\nwhile True:\n    n += 1\n    open('part', 'w').write(str(n))\n    import os; os.rename('part', 'count')"
+    box.files.write("count.py", count)
+    box.processes.run("setsid python3 count.py >/dev/null 2>&1 </dev/null &")
+    while not box.files.exists("count"):
+        pass
+    for _ in range(5):
+        box.pause()
+        seen = {(box.files.exists("part"), box.files.read_text("count")) for _ in range(20)}
+        assert len(seen) == 1, seen
+        box.resume()
+        while box.files.read_text("count") == seen.copy().pop()[1]:
+            pass
+
+
 def test_it_says_what_it_uses(box: SyncSandbox):
     box.run("kept = bytearray(30_000_000)")
     used = box.metrics()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .watch import Watches
 
 _DEEPEST = 100
+_REST_S, _CALL_S, _LOOK_S = 10.0, 0.5, 0.001
 _LIMITS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
 
 
@@ -199,17 +200,20 @@ class Guest:
         }
 
     def _do_pause(self, _: list[int]) -> None:
-        self._to_all(signal.SIGSTOP)
+        if self._alone:
+            spawn.signal_each([-1], signal.SIGSTOP)  # all at once
+        begun_s = time.monotonic()
+        while moving := [pid for pid in self._pids() if not spawn.rests(pid, begun_s + _CALL_S)]:
+            if time.monotonic() > begun_s + _REST_S:
+                raise BlockingIOError(errno.EAGAIN, f"process {moving[0]} does not come to rest")
+            spawn.signal_each(moving, signal.SIGSTOP)
+            time.sleep(_LOOK_S)
 
     def _do_resume(self, _: list[int]) -> None:
-        self._to_all(signal.SIGCONT)
+        spawn.signal_each([-1] if self._alone else self._pids(), signal.SIGCONT)
 
-    def _to_all(self, number: int) -> None:
-        for pid in [-1] if self._alone else [-pid for pid in self._running()]:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+    def _pids(self) -> list[int]:
+        return [process["pid"] for process in self._do_processes([])]
 
     def _do_list(self, _: list[int], path: str, depth: int, limit: int) -> list[dict[str, Any]]:
         return files.listed(self._path(path), min(depth, _DEEPEST), limit)

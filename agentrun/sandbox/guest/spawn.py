@@ -61,6 +61,26 @@ def send_signal(pid: int, number: int, group: bool) -> None:
     (os.killpg if group else os.kill)(pid, number)
 
 
+def signal_each(pids: Sequence[int], number: int) -> None:
+    """Send a signal to all of them that are still there."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def rests(pid: int, until_s: float) -> bool:
+    """Whether a process was stopped. What it has the kernel do ends first, if that ends until then."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+    except OSError:  # it has ended
+        return True
+    # one that waits for a child it has just begun, which is stopped already, waits on
+    return state in b"TtZX" or state == b"D" and time.monotonic() > until_s
+
+
 def reap() -> list[tuple[int, int]]:
     """Those that have ended: number and exit code."""
     ended: list[tuple[int, int]] = []
