@@ -9,7 +9,7 @@ AgentRunServer(invoke_agent=Agent("helper", "Be brief.", model("my-model"))).sta
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -44,6 +44,9 @@ try:
 except ImportError as error:
     raise MissingExtra("AgentScope", "agentscope") from error
 
+if not TYPE_CHECKING:  # which would then take any name for one of ours
+    from agentrun.integration.elsewhere import __getattr__ as __getattr__
+
 
 _ANSWER = "GenerateStructuredOutput"  # what a structured answer is called with
 _TAKEN = ("image/", "audio/wav", "audio/mp3", "audio/mpeg", "application/pdf")
@@ -64,6 +67,9 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[FunctionTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+tool_resource = toolset  # the original has both
 
 
 def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[FunctionTool]:
@@ -248,4 +254,12 @@ def _shown(part: Image | Audio | File) -> DataBlock:
     raise refused(media, "AgentScope", "images, and the bytes of WAV and MP3 audio and of PDF files")
 
 
-__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]
+__all__ = [
+    "TemplateType",
+    "adapt",
+    "knowledgebase_toolset",
+    "model",
+    "sandbox_toolset",
+    "tool_resource",
+    "toolset",
+]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from pydantic import PrivateAttr
@@ -44,6 +44,9 @@ try:
 except ImportError as error:
     raise MissingExtra("CrewAI", "crewai") from error
 
+if not TYPE_CHECKING:  # which would then take any name for one of ours
+    from agentrun.integration.elsewhere import __getattr__ as __getattr__
+
 
 def model(
     name: str | Model | None = None, *, model: str | None = None, config: Config | None = None, **options: Any
@@ -64,6 +67,9 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_Tool.of(tool) for tool in tools.toolset(name, **options)]
+
+
+tool_resource = toolset  # the original has both
 
 
 def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[BaseTool]:
@@ -281,4 +287,12 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
 
 
-__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]
+__all__ = [
+    "TemplateType",
+    "adapt",
+    "knowledgebase_toolset",
+    "model",
+    "sandbox_toolset",
+    "tool_resource",
+    "toolset",
+]

@@ -42,6 +42,9 @@ try:
 except ImportError as error:
     raise MissingExtra("Google ADK", "google-adk") from error
 
+if not TYPE_CHECKING:  # which would then take any name for one of ours
+    from agentrun.integration.elsewhere import __getattr__ as __getattr__
+
 if TYPE_CHECKING:
     from agentrun.integration.google_adk_llm import Llm
 
@@ -62,6 +65,9 @@ def model(name: str | Model | None = None, *, model: str | None = None, config: 
 def toolset(name: str | Toolset, **options: Any) -> list[BaseTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_Tool(tool) for tool in tools.toolset(name, **options)]
+
+
+tool_resource = toolset  # the original has both
 
 
 def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[BaseTool]:
@@ -276,4 +282,12 @@ def _shown(part: Image | Audio | File) -> types.Part:
     return types.Part(file_data=types.FileData(file_uri=url, mime_type=kind, display_name=name))
 
 
-__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]
+__all__ = [
+    "TemplateType",
+    "adapt",
+    "knowledgebase_toolset",
+    "model",
+    "sandbox_toolset",
+    "tool_resource",
+    "toolset",
+]

@@ -31,6 +31,9 @@ try:
 except ImportError as error:
     raise MissingExtra("LangChain", "langchain") from error
 
+if not TYPE_CHECKING:  # which would then take any name for one of ours
+    from agentrun.integration.elsewhere import __getattr__ as __getattr__
+
 if TYPE_CHECKING:
     from agentrun.integration.langchain_chat import Chat
 
@@ -55,6 +58,9 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[StructuredTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+tool_resource = toolset  # the original has both
 
 
 def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[StructuredTool]:
@@ -136,5 +142,6 @@ __all__ = [
     "knowledgebase_toolset",
     "model",
     "sandbox_toolset",
+    "tool_resource",
     "toolset",
 ]

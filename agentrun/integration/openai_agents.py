@@ -8,7 +8,7 @@ AgentRunServer(invoke_agent=Agent(name="helper", model=model("my-model"))).start
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -50,6 +50,9 @@ try:
 except ImportError as error:
     raise MissingExtra("OpenAI Agents", "openai-agents") from error
 
+if not TYPE_CHECKING:  # which would then take any name for one of ours
+    from agentrun.integration.elsewhere import __getattr__ as __getattr__
+
 
 def model(
     name: str | Model | None = None, *, model: str | None = None, config: Config | None = None
@@ -62,6 +65,9 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[FunctionTool]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+tool_resource = toolset  # the original has both
 
 
 def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[FunctionTool]:
@@ -223,4 +229,12 @@ def _file(file: dict[str, Any]) -> dict[str, Any]:
     return {"file_url": data} if data.startswith(("http://", "https://")) else file
 
 
-__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]
+__all__ = [
+    "TemplateType",
+    "adapt",
+    "knowledgebase_toolset",
+    "model",
+    "sandbox_toolset",
+    "tool_resource",
+    "toolset",
+]

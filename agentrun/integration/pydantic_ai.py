@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -56,6 +56,9 @@ try:
 except ImportError as error:
     raise MissingExtra("Pydantic AI", "pydantic-ai") from error
 
+if not TYPE_CHECKING:  # which would then take any name for one of ours
+    from agentrun.integration.elsewhere import __getattr__ as __getattr__
+
 
 def model(
     name: str | Model | None = None, *, model: str | None = None, config: Config | None = None, **options: Any
@@ -68,6 +71,9 @@ def model(
 def toolset(name: str | Toolset, **options: Any) -> list[AgentTool[Any]]:
     """The tools of this name; options are those of `agentrun.tools.toolset`."""
     return [_tool(tool) for tool in tools.toolset(name, **options)]
+
+
+tool_resource = toolset  # the original has both
 
 
 def knowledgebase_toolset(knowledge_base_names: str | Sequence[str], **options: Any) -> list[AgentTool[Any]]:
@@ -267,4 +273,12 @@ def _shown(part: Image | Audio | File) -> Any:
     return ImageUrl(media.url, **more) if isinstance(part, Image) else DocumentUrl(media.url)
 
 
-__all__ = ["TemplateType", "adapt", "knowledgebase_toolset", "model", "sandbox_toolset", "toolset"]
+__all__ = [
+    "TemplateType",
+    "adapt",
+    "knowledgebase_toolset",
+    "model",
+    "sandbox_toolset",
+    "tool_resource",
+    "toolset",
+]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import httpx
 import pytest
+from frameworks import BUILDERS
 from patience import PATIENCE_S
 
 from agentrun import Config
+from agentrun.errors import ConfigError
 from agentrun.sandbox import TemplateType
 from agentrun.server import AgentEvent, AgentRequest, AgentRunServer, EventType
 from agentrun.server.model import ServerConfig
@@ -192,3 +195,14 @@ def test_tools_are_renamed_as_the_caller_wants(project: Any, monkeypatch: pytest
         config=Config(),
     )
     assert [tool.name for tool in named] == ["my_PING"]
+
+
+@pytest.mark.parametrize("framework", BUILDERS)
+def test_every_name_of_its_integrations_is_here_or_says_what_is_instead(framework: str):
+    BUILDERS[framework]("builtin")  # skips where the framework is not installed
+    integration = import_module(f"agentrun.integration.{framework}")
+    assert integration.tool_resource is integration.toolset
+    with pytest.raises(ConfigError, match="There is no skill_tools here.*knowledgebase_toolset"):
+        _ = integration.skill_tools
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        _ = integration.nothing_of_the_kind

@@ -6,7 +6,7 @@ AgentRunServer(invoke_agent=create_agent(model("my-model"), tools=[...])).start(
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from pydantic import BaseModel
@@ -20,6 +20,7 @@ from agentrun.integration.langchain import (
     knowledgebase_toolset,
     model,
     sandbox_toolset,
+    tool_resource,
     toolset,
 )
 from agentrun.integration.speakers import Speakers
@@ -42,6 +43,9 @@ try:
     from agentrun.integration.langchain_values import as_text
 except ImportError as error:
     raise MissingExtra("LangGraph", "langgraph") from error
+
+if not TYPE_CHECKING:  # which would then take any name for one of ours
+    from agentrun.integration.elsewhere import __getattr__ as __getattr__
 
 _MODES = ("messages", "updates", "custom")
 _INTERRUPT = "__interrupt__"
@@ -262,5 +266,6 @@ __all__ = [
     "knowledgebase_toolset",
     "model",
     "sandbox_toolset",
+    "tool_resource",
     "toolset",
 ]
