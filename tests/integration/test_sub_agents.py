@@ -13,7 +13,8 @@ from over_wires import BOT, PATIENCE_S, WIRES, Piece, told
 from run_agent import events_of, outline
 from serving import served
 
-from agentrun.events import Custom
+from agentrun.events import Custom, RunFinished
+from agentrun.integration import adapt
 from agentrun.models import Model, resolve
 
 pytestmark = pytest.mark.usefixtures("project")
@@ -298,3 +299,29 @@ async def test_two_that_speak_at_once_are_not_mixed(
     assert sorted(texts[bool(before) :][:2]) == ["ha " * 20, "ho " * 20]
     names = [event.value for event in events if isinstance(event, Custom) and event.name == "agent"]
     assert build is fan_out or {"ada", "bob"} <= set(names)
+
+
+async def test_a_member_of_an_agentscope_team_asks_a_human_and_goes_on_with_the_answer(
+    model: Model, upstream: FakeUpstream
+):
+    pytest.importorskip("agentscope", reason=_ELSEWHERE)
+    from agentscope.agent import Agent
+    from agentscope.pipeline import TeamMember, TeamPipeline
+    from approving import agentscope, deleted
+
+    from agentrun.integration.agentscope import model as named
+
+    deleted.clear()
+    worker = agentscope()
+    worker.name, worker.model = "worker", named(model)
+    known = adapt(
+        TeamPipeline(Agent("boss", "Assign.", named(model)), [TeamMember(agent=worker, description="Works.")])
+    )
+    upstream.script = [*assigned("worker"), *calling(("delete_file", {"name": "a.txt"}))]
+    events = await events_of(known, "go", session_id="s")
+    assert events[-1] == RunFinished("input_required") and deleted == []
+    upstream.script = [said("It is gone."), said("All done.")]
+    events = await events_of(known, "yes", session_id="s")
+    assert deleted == ["a.txt"] and not upstream.script
+    assert [text for kind, text in outline(events) if kind == "text"] == ["It is gone.", "All done."]
+    assert [event.value for event in events if isinstance(event, Custom)] == ["worker", "boss"]
