@@ -11,9 +11,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from crewai.llms.providers.openai.completion import OpenAICompletion
+from crewai.utilities.message_utils import message_content_text
 
 from agentrun.models import Model
 
+_BYTES_PER_TOKEN = 4  # of English; three of Chinese are a character
 # the task and the agent that the present call is for
 _caller: ContextVar[tuple[Any, Any]] = ContextVar("caller", default=(None, None))
 # set once nobody wants the answer any more: a crew asks its models from threads, which nothing else stops
@@ -46,6 +48,11 @@ class Thinking(OpenAICompletion):
             if isinstance(thought, str):
                 task, agent = _caller.get()
                 self._emit_thinking_chunk_event(thought, from_task=task, from_agent=agent)
+
+    def get_input_tokens_count(self, messages: Any, tools: Any = None, response_model: Any = None) -> int:
+        """An estimate: to have the provider count would take another request before each, and an answer without usage."""
+        texts = [messages] if isinstance(messages, str) else map(message_content_text, messages)
+        return sum(len(text.encode()) for text in texts) // _BYTES_PER_TOKEN + 1
 
     def _format_messages(self, messages: Any, *, file_api: str | None = None) -> Any:
         formatted: list[Any] = super()._format_messages(messages, file_api=file_api)

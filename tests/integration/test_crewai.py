@@ -54,6 +54,18 @@ def test_what_is_not_streamed_is_left_as_it_is(upstream: FakeUpstream):
     assert llm.call([{"role": "user", "content": "hi"}]) == "hello"
 
 
+async def test_tokens_are_estimated_without_a_request_or_a_warning(
+    upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+):
+    # CrewAI would have OpenAI count each request before it is sent
+    llm = model(resolve("m", base_url=upstream.url, model="x"), base_url="https://api.openai.com/v1")
+    assert outline(await events_of(crew_of(llm, "Answer the user."), "go")) == [("text", "hello")]
+    assert len(upstream.asked) == 1
+    assert "token count" not in caplog.text
+    message = {"role": "user", "content": [{"type": "text", "text": "three words here"}]}
+    assert llm.get_input_tokens_count([message]) == llm.get_input_tokens_count("three words here") == 5
+
+
 async def test_a_task_that_wants_a_human_asks_through_the_run(upstream: FakeUpstream):
     crew = crew_of(model(resolve("m", base_url=upstream.url, model="x")), "Answer the user.")
     crew.tasks[0].human_input = True
