@@ -35,7 +35,8 @@ class Tap:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self.closed = False
-        self._paused = False
+        self._wanted = True
+        self._paused = False  # whether the loop does not look any more
         self._loop.add_reader(descriptor, self._read)
 
     def drain(self) -> None:
@@ -55,11 +56,11 @@ class Tap:
                 self._on_data(data)
 
     def pause(self) -> None:
-        if not self.closed and not self._paused:
-            self._paused = True
-            self._loop.remove_reader(self._descriptor)
+        """Leave in the pipe what comes. The loop is told only once something does: mostly nothing comes."""
+        self._wanted = False
 
     def go_on(self) -> None:
+        self._wanted = True
         if not self.closed and self._paused:
             self._paused = False
             self._loop.add_reader(self._descriptor, self._read)
@@ -73,6 +74,10 @@ class Tap:
         os.close(self._descriptor)
 
     def _read(self) -> None:
+        if not self._wanted:
+            self._paused = True
+            self._loop.remove_reader(self._descriptor)
+            return
         try:
             data = os.read(self._descriptor, _PIECE)
         except BlockingIOError:

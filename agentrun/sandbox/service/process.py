@@ -20,6 +20,7 @@ from agentrun.sandbox.service import app
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.door import is_here
 from agentrun.sandbox.service.templates import Templates
+from agentrun.sandbox.service.writes import JoinedHttp
 
 if TYPE_CHECKING:
     from agentrun.sandbox.service.authority import Papers
@@ -98,6 +99,7 @@ def _server(served: ASGIApp, papers: Papers | None = None) -> _Server:
             server_header=False,
             proxy_headers=False,
             lifespan="on",
+            http=JoinedHttp,
             ws="websockets-sansio",
             timeout_graceful_shutdown=_GRACE_S,
             ssl_certfile=papers and papers.certificate,

@@ -116,9 +116,9 @@ class Zygote:
             self._ready.set_result(needs.explain(self._complained()))
 
     def _complained(self) -> str:
-        assert self._keeper is not None
         self._complaints.seek(0)
-        return self._keeper.failure or self._complaints.read(8000).decode("utf-8", "replace")
+        said = self._complaints.read(8000).decode("utf-8", "replace")
+        return (self._keeper and self._keeper.failure) or said
 
     async def spawn(self, limits: Limits, listen: bool) -> tuple[Guest, socket.socket | None]:
         """A new sandbox, and where its programs look for a proxy if that is asked for."""
@@ -207,6 +207,7 @@ class Zygote:
         if self._keeper is not None and not self._keeper.wait(_PARTING_S):
             self._keeper.kill()
             self._keeper.wait(_PARTING_S)
+        self._complaints.close()
 
 
 def _let_in(end: socket.socket, group: Group) -> None:
