@@ -122,6 +122,23 @@ def test_the_first_error_of_a_sandbox_from_nothing_has_its_lines():
         assert "    return 1 / 0" in error.traceback
 
 
+def test_a_value_whose_json_is_none_elsewhere_is_shown_all_the_same():
+    code = """
+class Odd:
+    def _repr_json_(self):
+        return {"half": "\\ud800", "\\udfff": 1, "numbers": [float("nan"), float("inf"), 1.5]}
+Odd()
+"""
+    with create() as box:
+        ran = box.run(code)
+        assert ran.error is None
+        assert ran.results[0].data["application/json"] == {
+            "half": "\\ud800",
+            "\\udfff": 1,
+            "numbers": [None, None, 1.5],
+        }
+
+
 def test_files_in_the_working_folder_are_not_taken_for_the_standard_library():
     with create(strict=True) as box:
         for name in ("traceback", "linecache", "binascii", "json", "re"):

@@ -66,9 +66,21 @@ def _carried(value: Any) -> Any:
         return clean(value)
     try:
         json = late("json")
-        return json.loads(json.dumps(value))
+        return _told(json.loads(json.dumps(value)))
     except (TypeError, ValueError, RecursionError):
         return _text(value)
+
+
+def _told(value: Any) -> Any:
+    """JSON without what is none elsewhere: halves of surrogate pairs, and numbers that are no numbers."""
+    kind: Any = type(value)
+    if kind is str:
+        return clean(value)
+    if kind is dict:
+        return {clean(name): _told(inner) for name, inner in value.items()}
+    if kind is list:
+        return [_told(inner) for inner in value]
+    return None if kind is float and value - value != 0 else value
 
 
 def _in_base64(data: bytes) -> str:
