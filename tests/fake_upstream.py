@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from patience import PATIENCE_S
+from patience import PATIENCE_S, until
 
 
 @dataclass
@@ -162,11 +161,3 @@ async def _whole(send: Any, answer: Answer) -> None:
     headers += [(key.replace("_", "-").encode(), value.encode()) for key, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(answer.body).encode()})
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until something has happened."""
-    end = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)

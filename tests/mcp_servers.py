@@ -12,8 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from fake_upstream import until
-from patience import PATIENCE_S
+from patience import PATIENCE_S, until
 
 _RUNNING = re.compile(rb"running on (http://[\w.:]+)")
 COMMAND = [sys.executable, str(Path(__file__).with_name("mcp_server.py"))]

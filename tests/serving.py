@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from fake_upstream import until
-from patience import PATIENCE_S
+from patience import PATIENCE_S, until
 
 from agentrun.server import AgentRunServer
 

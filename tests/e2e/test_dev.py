@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from openai import AuthenticationError, OpenAI
+from patience import until
 
 from .conftest import AGENTRUN, PATIENCE_S, Dev, clean_environment
 
@@ -156,10 +156,7 @@ def test_it_leaves_no_process_and_no_open_port_behind(dev: StartDev, project: Pa
     exit_code = running.end(sign)
     assert exit_code == (0 if sign == signal.SIGINT else -sign if sign == signal.SIGKILL else 128 + sign)
     address = (urlsplit(ready["url"]).hostname, urlsplit(ready["url"]).port)
-    end = time.monotonic() + PATIENCE_S
-    while _listens(address) and time.monotonic() < end:
-        time.sleep(0.02)  # a process that is nobody's child has no end to wait for
-    assert not _listens(address)
+    until(lambda: not _listens(address))  # a process that is nobody's child has no end to wait for
 
 
 def _listens(address: Any) -> bool:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fake_upstream import until
 from langchain.agents import create_agent
 from openai import OpenAI
-from patience import PATIENCE_S
+from patience import PATIENCE_S, until
 
 from agentrun.integration import adapt
 from agentrun.integration.langchain import model

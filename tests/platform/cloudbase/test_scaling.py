@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import until
 
-from .conftest import Desk, get, until
+from .conftest import Desk, get
 from .programs import python
 from .rows import row
 

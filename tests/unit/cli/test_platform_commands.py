@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_upstream import until
+from patience import until
 
 from agentrun.cli.platform import reach, show
 from agentrun.cli.platform.logs import moment

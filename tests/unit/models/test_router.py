@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_upstream import Answer, FakeUpstream, failed, said, until
+from fake_upstream import Answer, FakeUpstream, failed, said
 from openai import APIConnectionError, APIStatusError, AuthenticationError
-from patience import PATIENCE_S
+from patience import PATIENCE_S, until
 
 from agentrun.models import listen, resolve
 from agentrun.models.breaker import Breaker

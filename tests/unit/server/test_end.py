@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
-from fake_upstream import until
-from patience import PATIENCE_S
+from patience import PATIENCE_S, until
 
 from agentrun.server import AgentRunServer, http_protocol, process
 
