@@ -11,6 +11,7 @@ from agentrun.errors import NotFound, NotReady
 from agentrun.platform.drivers.driver import Driver, Ended, Exec, Handle
 from agentrun.platform.instances.live import Live
 from agentrun.platform.instances.pool import Pool
+from agentrun.platform.instances.turns import Turns
 from agentrun.platform.instances.wanted import Figures, Wanted
 from agentrun.platform.logs.logs import Logs
 from agentrun.resources import Condition, Instance
@@ -29,6 +30,7 @@ class Instances:
     def __init__(self, driver: Driver, logs: Logs) -> None:
         self._driver = driver
         self._logs = logs
+        self._turns = Turns()
         self._pools: dict[str, Pool] = {}
         self._strangers: dict[str, Handle] = {}  # which run, and are not known to be wanted yet
         self._beat: asyncio.Task[None] | None = None
@@ -44,7 +46,7 @@ class Instances:
         for version, one in named.items():
             pool = self._pools.get(version)
             if pool is None:
-                pool = self._pools[version] = Pool(one, self._driver, self._logs)
+                pool = self._pools[version] = Pool(one, self._driver, self._logs, self._turns)
             pool.wanted = one
             pool.return_()
         for version, pool in self._pools.items():

@@ -17,6 +17,7 @@ from agentrun.platform.instances import choice, scaling
 from agentrun.platform.instances.answers import Answers
 from agentrun.platform.instances.live import Live, Waiter
 from agentrun.platform.instances.probe import ask, until_ready
+from agentrun.platform.instances.turns import Turn, Turns
 from agentrun.platform.instances.wanted import Wanted
 from agentrun.platform.logs.logs import Logs
 from agentrun.utils import ids
@@ -37,7 +38,7 @@ class _Waiting(NamedTuple):
 class Pool:
     """All of it happens on one loop. `take` and `release` are for the many requests that need not wait."""
 
-    def __init__(self, wanted: Wanted, driver: Driver, logs: Logs) -> None:
+    def __init__(self, wanted: Wanted, driver: Driver, logs: Logs, turns: Turns) -> None:
         self.wanted = wanted
         self.answers = Answers()
         self.holds = 0  # who needs an instance to be there, whether it has requests or not
@@ -45,6 +46,8 @@ class Pool:
         self.reason = ""  # of the last one
         self._driver = driver
         self._logs = logs
+        self._turns = turns
+        self._pending: dict[str, Turn] = {}  # of the instances that start
         self._ready: list[Live] = []
         self._all: dict[str, Live] = {}
         self._queue: deque[_Waiting] = deque()
@@ -158,7 +161,11 @@ class Pool:
         for _ in range(target - len(there)):
             live = Live(ids.new("c-"), self.wanted.runtime, self.wanted.version)
             self._all[live.id] = live
+            self._pending[live.id] = self._turns.ask()
             self._run(self._start(live))
+        if self._queue or self.holds:
+            for turn in self._pending.values():
+                turn.hurry()
 
     def tick(self) -> None:
         """Once in a while: end who waits too long, start and stop what the load asks for."""
@@ -209,7 +216,7 @@ class Pool:
         live = Live(handle.id, self.wanted.runtime, self.wanted.version)
         live.created_at = handle.started_at
         self._all[live.id] = live
-        self._run(self._prove(live, handle))
+        self._run(self._take_over(live, handle))
 
     def ended(self, ended: Ended) -> None:
         """An instance exists no more."""
@@ -247,6 +254,8 @@ class Pool:
             return
         self._drop(live)
         live.state, live.reason = "failed" if reason else "draining", reason
+        if live.id in self._pending:
+            self._pending[live.id].hurry()
         self._run(self._stop(live))
         self._changed()
 
@@ -279,6 +288,26 @@ class Pool:
             self._changes.discard(event.set)
 
     async def _start(self, live: Live) -> None:
+        turn = self._pending[live.id]
+        try:
+            await turn.begun.wait()
+            is_ready = await self._begin(live)
+        finally:
+            del self._pending[live.id]
+            turn.end()
+        if is_ready:
+            await self._watch(live)
+
+    async def _take_over(self, live: Live, handle: Handle) -> None:
+        if await self._prove(live, handle):
+            await self._watch(live)
+
+    async def _begin(self, live: Live) -> bool:
+        """Whether it came to be ready."""
+        if live.state != "starting":  # it was retired before it began
+            self._all.pop(live.id, None)
+            self._changed()
+            return False
         template = self.wanted.launch
         log = template.log or str(self._logs.folder(self.wanted.runtime, "output"))
         try:
@@ -287,28 +316,31 @@ class Pool:
             self._all.pop(live.id, None)
             self._failed(live, error.message)
             self._changed()
-            return
-        await self._prove(live, handle)
+            return False
+        if live.state != "starting":  # it was retired before it existed, when there was nothing to stop
+            await self._stop(live)
+            return False
+        return await self._prove(live, handle)
 
-    async def _prove(self, live: Live, handle: Handle) -> None:
+    async def _prove(self, live: Live, handle: Handle) -> bool:
         """From existing to ready, or to failed."""
         live.host, live.port, live.pid = handle.host, handle.port, handle.pid
         live.enforced_by = handle.enforced_by
         health = self.wanted.launch.health
         problem = await until_ready(handle.host, handle.port, health, lambda: live.state == "starting")
         if live.state != "starting":
-            return
+            return False
         if problem:
             self._failed(live, problem)
             self._changed()
             await self._stop(live)
-            return
+            return False
         live.state, live.ready_at, live.idle_since = "ready", time.time(), time.monotonic()
         self._ready.append(live)
         logger.info("Instance %s of %s is ready.", live.id, self.wanted.id)
         self._grant()
         self._changed()
-        await self._watch(live)
+        return True
 
     async def _watch(self, live: Live) -> None:
         """While it is ready: does it still answer?"""
