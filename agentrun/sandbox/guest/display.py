@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .hints import Any, Callable
+from .hints import Any, Callable, Json
 from .slim import late
 
 _METHODS = {
@@ -71,16 +71,15 @@ def _carried(value: Any) -> Any:
         return _text(value)
 
 
-def _told(value: Any) -> Any:
+def _told(value: Json) -> Json:
     """JSON without what is none elsewhere: halves of surrogate pairs, and numbers that are no numbers."""
-    kind: Any = type(value)
-    if kind is str:
+    if isinstance(value, str):
         return clean(value)
-    if kind is dict:
+    if isinstance(value, dict):
         return {clean(name): _told(inner) for name, inner in value.items()}
-    if kind is list:
+    if isinstance(value, list):
         return [_told(inner) for inner in value]
-    return None if kind is float and value - value != 0 else value
+    return None if isinstance(value, float) and value - value != 0 else value
 
 
 def _in_base64(data: bytes) -> str:

@@ -7,5 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as Mapping
     from collections.abc import Sequence as Sequence
     from typing import Any as Any
+    from typing import TypeAlias
+
+    Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | int | None"
 else:
-    Any = Callable = Coroutine = Mapping = Sequence = object
+    Any = Callable = Coroutine = Mapping = Sequence = Json = object
