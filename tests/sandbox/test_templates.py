@@ -37,6 +37,17 @@ def test_a_template_comes_from_the_project_the_environment_or_is_built_in(
     assert resolve(Template.model_validate({"warm": 1}), {})[1].warm == 1
 
 
+def test_changes_count_for_the_template_as_it_is_written_now(project: Path):
+    written = project / "agentrun.yaml"
+    written.write_text("sandboxes:\n  mine:\n    warm: 5\n", "utf-8")
+    first = resolve("mine", {"env": {"a": "1"}})[1]
+    assert (first.warm, first.env) == (5, {"a": "1"})
+    assert resolve("mine", {"env": {"a": "2"}})[1].env == {"a": "2"}
+    written.write_text("sandboxes:\n  mine:\n    warm: 17\n", "utf-8")
+    assert resolve("mine", {"env": {"a": "1"}})[1].warm == 17
+    assert resolve("python", {"warm": 3})[1] is resolve("python", {"warm": 3})[1]
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
