@@ -159,3 +159,4 @@ def test_what_has_ended_is_neither_paused_nor_copied(client: httpx.Client):
     for path in ("pause", "resume", "fork", "snapshots"):
         answer = client.post(f"{box}/{path}", json={})
         assert answer.status_code == 410 and "has ended" in answer.json()["message"], path
+    assert client.get(f"{box}/snapshot").status_code == 410

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from functools import cache
 from importlib.resources import files
@@ -27,6 +27,7 @@ from agentrun.sandbox.browser.view import Hand, View
 from agentrun.sandbox.sandbox import Sandbox
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Callers, Owner
+from agentrun.sandbox.service.pieces import begun
 from agentrun.sandbox.service.sandboxes import iso
 from agentrun.utils import tasks
 
@@ -151,10 +152,9 @@ def routes(boxes: Boxes) -> APIRouter:
     async def recording(id: str, filename: str, request: Request, token: Token = None) -> StreamingResponse:
         """A film, as Matroska."""
         box = await let_in(id, token, request)
-        pieces = box.browser.recordings.stream(filename)
-        first = await anext(pieces, b"")  # by then it is known to be there
+        pieces = await begun(box.browser.recordings.stream(filename))
         headers = {"content-disposition": f'attachment; filename="{filename}"'}
-        return StreamingResponse(_joined(first, pieces), media_type=MEDIA_TYPE, headers=headers)
+        return StreamingResponse(pieces, media_type=MEDIA_TYPE, headers=headers)
 
     @router.delete("/recordings/{filename}")
     async def delete_recording(id: str, filename: str, request: Request, token: Token = None) -> Removed:
@@ -212,13 +212,6 @@ async def _look(view: View, socket: WebSocket) -> None:
 
 def _shown(recording: Recording) -> RecordingView:
     return RecordingView(filename=recording.filename, size=recording.size, createdAt=iso(recording.created_s))
-
-
-async def _joined(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async with aclosing(rest):
-        async for piece in rest:
-            yield piece
 
 
 @cache

@@ -6,7 +6,6 @@ import base64
 import binascii
 import stat
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from agentrun.sandbox.service import door, lines
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Owner
 from agentrun.sandbox.service.multipart import Form
+from agentrun.sandbox.service.pieces import begun
 from agentrun.sandbox.service.sandboxes import iso
 from agentrun.sandbox.values import WORKING_FOLDER, FileInfo
 
@@ -215,11 +215,10 @@ def routes(boxes: Boxes) -> APIRouter:
         """A file's bytes, however many."""
         files = boxes.get(id, owner).files
         info = await files.stat(path)
-        pieces = files.stream(path, limit=limit)
-        first = await anext(pieces, b"")  # what cannot be read is said before the answer begins
+        pieces = await begun(files.stream(path, limit=limit))
         name = quote(info.name.encode("utf-8", "surrogateescape"))
         return StreamingResponse(
-            _all(first, pieces),
+            pieces,
             media_type="application/octet-stream",
             headers={"content-disposition": f"attachment; filename*=utf-8''{name}"},
         )
@@ -240,13 +239,6 @@ def routes(boxes: Boxes) -> APIRouter:
         return lines.answer(values)
 
     return router
-
-
-async def _all(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    async with aclosing(rest):
-        yield first
-        async for piece in rest:
-            yield piece
 
 
 def _entry(info: FileInfo) -> Entry:

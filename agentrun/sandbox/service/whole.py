@@ -14,6 +14,7 @@ from agentrun.sandbox.sandbox import Sandbox
 from agentrun.sandbox.service import door, lines
 from agentrun.sandbox.service.boxes import Boxes
 from agentrun.sandbox.service.callers import Owner
+from agentrun.sandbox.service.pieces import begun
 
 _BEAT_S = 10.0
 _TAR: dict[str, Any] = {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}}
@@ -74,7 +75,8 @@ def routes(boxes: Boxes) -> APIRouter:
     @router.get("/snapshot", responses={200: {"content": _TAR}}, response_class=StreamingResponse)
     async def snapshot(id: str, owner: Owner) -> StreamingResponse:
         """Its working folder as a tar."""
-        return StreamingResponse(boxes.get(id, owner).snapshot(), media_type="application/x-tar")
+        pieces = await begun(boxes.get(id, owner).snapshot())
+        return StreamingResponse(pieces, media_type="application/x-tar")
 
     @router.put(
         "/snapshot", status_code=204, openapi_extra={"requestBody": {"required": True, "content": _TAR}}

@@ -45,6 +45,12 @@ def test_what_is_there(box: Any):
     assert box.files.exists("tree") and not box.files.exists("tree/none")
 
 
+def test_the_kernel_s_files_are_read_and_empty_ones_are_empty(box: Any):
+    assert box.files.read("/proc/self/status").startswith("Name:")
+    box.files.write("nothing", "")
+    assert box.files.read("nothing") == ""
+
+
 def test_move_and_remove(box: Any):
     box.files.write("from", "x")
     assert box.files.rename("from", "to/there").path == "/home/user/to/there"

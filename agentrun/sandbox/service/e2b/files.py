@@ -17,6 +17,7 @@ from agentrun.sandbox.service import door
 from agentrun.sandbox.service.e2b.entrance import Entrance, check_user, located
 from agentrun.sandbox.service.e2b.leases import Leases, Operation
 from agentrun.sandbox.service.multipart import Form
+from agentrun.sandbox.service.pieces import begun
 from agentrun.sandbox.values import FileInfo
 
 _PIECE = 1 << 20
@@ -40,13 +41,11 @@ def routes(entrance: Entrance, leases: Leases) -> list[Route]:
         info = await box.files.stat(path)
         if info.type == "dir":
             raise RequestError(f"{path} is a folder.")
-        pieces = box.files.stream(path)
-        # what cannot be read is told now, and not in the middle of an answer
-        first = await anext(pieces, b"")
-        headers = {} if info.type == "link" else {"content-length": str(info.size)}
-        return StreamingResponse(
-            _after(first, pieces), headers=headers, media_type="application/octet-stream"
-        )
+        pieces = await begun(box.files.stream(path))
+        # a link has a size of its own, and the kernel's files say that they are empty
+        known = info.type == "file" and info.size > 0
+        headers = {"content-length": str(info.size)} if known else {}
+        return StreamingResponse(pieces, headers=headers, media_type="application/octet-stream")
 
     async def write(request: Request) -> Response:
         box = await box_of(request, "write")
@@ -100,15 +99,6 @@ async def _unpacked(packed: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         raise RequestError(f"The body is no gzip: {error}.") from None
     if not unpack.eof:
         raise RequestError("The body broke off.")
-
-
-async def _after(first: bytes, pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    try:
-        yield first
-        async for piece in pieces:
-            yield piece
-    finally:
-        await pieces.aclose()
 
 
 def _written(info: FileInfo) -> dict[str, Any]:
