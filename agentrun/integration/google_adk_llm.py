@@ -21,12 +21,12 @@ from agentrun.utils import ids
 class Llm(BaseLlm):
     """Reaches a Model; `model` is the provider's name for it."""
 
-    _found: Model = PrivateAttr()
+    _client: Any = PrivateAttr()
 
     @classmethod
     def of(cls, model: Model) -> Llm:
         llm = cls(model=model.id)
-        llm._found = model
+        llm._client = model.async_client  # takes its time when it is first made, which a Run should not
         return llm
 
     async def generate_content_async(
@@ -38,7 +38,7 @@ class Llm(BaseLlm):
             "messages": list(_messages(llm_request)),
             **_options(llm_request.config),
         }
-        completions = self._found.async_client.chat.completions
+        completions = self._client.chat.completions
         answer = _Answer()
         if stream:
             chunks: Any = await completions.create(

@@ -47,6 +47,7 @@ try:
         RunState,
     )
     from agents.tool_context import ToolContext
+    from agents.tracing import get_trace_provider
 except ImportError as error:
     raise MissingExtra("OpenAI Agents", "openai-agents") from error
 
@@ -95,6 +96,7 @@ def adapt(agent: object) -> Callback | None:
     known = cast("Agent[Any]", agent)
 
     waiting = Waiting("openai_agents")
+    get_trace_provider()  # reads certificates when it is made, for which a Run should not stand still
 
     async def invoke_agent(request: AgentRequest) -> AsyncIterator[Loose]:
         # other addresses than OpenAI's are not asked for it by default
