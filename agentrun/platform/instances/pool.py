@@ -314,7 +314,8 @@ class Pool:
             handle = await self._driver.start(structs.replace(template, instance=live.id, log=log))
         except AgentRunError as error:
             self._all.pop(live.id, None)
-            self._failed(live, error.message)
+            if live.state == "starting":
+                self._failed(live, error.message)
             self._changed()
             return False
         if live.state != "starting":  # it was retired before it existed, when there was nothing to stop
