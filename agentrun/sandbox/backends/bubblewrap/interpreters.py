@@ -53,17 +53,24 @@ async def of(template: Template) -> Interpreter:
 def _ask(program: str) -> Interpreter:
     if shutil.which(program) is None:
         raise ConfigError(f"There is no Python at {program}, which the template names.")
-    ran = subprocess.run([program, "-I", "-c", _ASK], capture_output=True, timeout=30, env={})
+    # with its surroundings: some find their own library only by LD_LIBRARY_PATH
+    ran = subprocess.run([program, "-I", "-c", _ASK], capture_output=True, timeout=30)
     try:
         answer = msgspec.json.decode(ran.stdout, type=_Answer)
     except msgspec.DecodeError:
         raise ConfigError(f"{program} is no Python that works.") from None
-    libraries = ""
-    if ".so" in answer.library and Path(answer.folder).is_relative_to(answer.prefix):
-        libraries = os.path.relpath(answer.folder, answer.prefix)
     return Interpreter(
-        answer.prefix, os.path.relpath(answer.program, answer.prefix), answer.packages, libraries
+        answer.prefix, os.path.relpath(answer.program, answer.prefix), answer.packages, _libraries(answer)
     )
+
+
+def _libraries(answer: _Answer) -> str:
+    """Where below its prefix it has its own library, if it has. One that was moved may name the old place."""
+    if ".so" in answer.library:
+        for folder in (answer.folder, f"{answer.prefix}/lib"):
+            if Path(folder).is_relative_to(answer.prefix) and Path(folder, answer.library).exists():
+                return os.path.relpath(folder, answer.prefix)
+    return ""
 
 
 def _install(packages: Sequence[str], python: Interpreter) -> str:
