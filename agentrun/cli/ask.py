@@ -75,15 +75,12 @@ class Ask:
 
     def cost(self) -> Cost | None:
         """What the models of the Run cost, once it has ended; None where none was called, or the server cannot tell."""
-        folder = self.url.removesuffix("/chat/completions")
-        while self.run_id is not None and urlsplit(folder).netloc:
+        root = self.url.removesuffix("/chat/completions").removesuffix("/v1").removesuffix("/openai")
+        if self.run_id is not None:
             with suppress(httpx.HTTPError, msgspec.DecodeError):
-                answer = self._client.get(f"{folder}/runs/{self.run_id}", timeout=_CONNECT_S)
+                answer = self._client.get(f"{root}/runs/{self.run_id}", timeout=_CONNECT_S)
                 if answer.is_success:
                     return msgspec.json.decode(answer.content, type=_Run).cost
-            folder = folder.rpartition("/")[
-                0
-            ]  # the prefix before the wire's routes is for each server to say
         return None
 
     def _read(self, response: httpx.Response) -> Iterator[AnyEvent]:
