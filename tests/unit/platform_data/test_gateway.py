@@ -226,8 +226,8 @@ async def test_a_websocket_goes_through_both_ways(platform):
     await until(lambda: platform.instances.list()[0].in_flight == 0)
 
 
-async def test_too_large_a_body_is_refused_whether_it_says_so_or_not(tmp_path):
-    platform = Platform(tmp_path, limits=GatewayLimits(body_bytes=1000))
+async def test_too_large_a_body_is_refused_whether_it_says_so_or_not(another):
+    platform = another(limits=GatewayLimits(body_bytes=1000))
     await platform.open()
 
     async def body():
@@ -238,7 +238,6 @@ async def test_too_large_a_body_is_refused_whether_it_says_so_or_not(tmp_path):
     unsaid = await platform.post(content=body())
     assert [said.status_code, unsaid.status_code] == [413, 413]
     assert (await platform.post(content=b"x" * 1000)).status_code == 200
-    await platform.close()
 
 
 async def test_too_large_a_head_is_refused(platform):
@@ -247,27 +246,25 @@ async def test_too_large_a_head_is_refused(platform):
     assert answer.status_code == 431
 
 
-async def test_a_head_that_does_not_come_is_408(tmp_path):
-    platform = Platform(tmp_path, limits=GatewayLimits(head_s=0.1))
+async def test_a_head_that_does_not_come_is_408(another):
+    platform = another(limits=GatewayLimits(head_s=0.1))
     await platform.open()
     reader, _writer = await platform.raw(b"GET / HTTP/1.1\r\nhost:")
     assert b" 408 " in await reader.read()
     _writer.close()
-    await platform.close()
 
 
-async def test_an_instance_that_says_nothing_is_504(tmp_path):
-    platform = Platform(tmp_path, limits=GatewayLimits(silence_s=0.1))
+async def test_an_instance_that_says_nothing_is_504(another):
+    platform = another(limits=GatewayLimits(silence_s=0.1))
     await platform.open()
     assert (await platform.get("/hold")).status_code == 504
-    await platform.close()
 
 
-async def test_a_request_may_take_longer_than_any_time_that_the_gateway_counts_but_its_silence(tmp_path):
+async def test_a_request_may_take_longer_than_any_time_that_the_gateway_counts_but_its_silence(another):
     usual, short = GatewayLimits(), 1.0
     assert usual.silence_s >= 900 > max(usual.head_s, usual.body_s, usual.keep_alive_s, usual.reuse_s)
     limits = GatewayLimits(head_s=short, body_s=short, keep_alive_s=short, reuse_s=short)
-    platform = Platform(tmp_path, limits=limits)
+    platform = another(limits=limits)
     await platform.open(wanted(max=1, idle_s=short))
     begun, asked = time.monotonic(), asyncio.create_task(platform.get("/hold"))
     async with platform.stream() as answer:
@@ -280,16 +277,15 @@ async def test_a_request_may_take_longer_than_any_time_that_the_gateway_counts_b
         assert await rest_of(pieces) == b"data: 2\n\n"
     assert (await asked).status_code == 200
     assert platform.driver.started == 1
-    await platform.close()
 
 
-async def test_keys_are_asked_for_and_not_shown_to_the_agent(tmp_path):
+async def test_keys_are_asked_for_and_not_shown_to_the_agent(another):
     def admit(key, runtime):
         if key != "secret-key":
             raise Unauthorized("This key is not known.")
         return Caller("ci", trusted=True)
 
-    platform = Platform(tmp_path, admit=admit)
+    platform = another(admit=admit)
     await platform.open()
     assert (await platform.get()).status_code == 401
     headers = {"authorization": "Bearer secret-key", "x-wx-openid": "me"}
@@ -298,7 +294,6 @@ async def test_keys_are_asked_for_and_not_shown_to_the_agent(tmp_path):
     assert b"secret-key" not in head
     assert b"x-wx-openid: me" in head
     assert {one.caller for one in platform.records()} == {"", "ci"}
-    await platform.close()
 
 
 async def test_draining_lets_what_is_under_way_end_and_takes_no_more(platform):
