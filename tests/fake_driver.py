@@ -22,7 +22,8 @@ class FakeInstance:
         self.bodies: list[bytes] = []
         self.health = 200
         self.left_alone = 0  # requests whose clients have gone
-        self.connections: set[asyncio.StreamWriter] = set()  # that requests came over, not looks at its health
+        # that requests came over, not looks at its health
+        self.connections: set[asyncio.StreamWriter] = set()
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:

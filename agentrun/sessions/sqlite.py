@@ -29,12 +29,7 @@ class Sqlite:
         if path != IN_MEMORY:
             self._prepare(Path(path))
         try:
-            self._connection = sqlite3.connect(
-                self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self.execute("PRAGMA journal_mode=WAL")
-            self.execute("PRAGMA synchronous=NORMAL")
-            self.execute("PRAGMA secure_delete=ON")
+            self._connection = _connected(self._path)
         except sqlite3.Error as error:
             self._unlock()
             raise ConfigError(
@@ -104,3 +99,14 @@ class Sqlite:
                 self._lock_file(self.holder).unlink()
             os.close(self._lock)
             self._lock = None
+
+
+def _connected(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        for setting in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {setting}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -95,7 +95,7 @@ def test_a_kill_in_the_middle_of_a_deploy_leaves_no_half_version(start: Start, t
     assert [version.version for version in daemon.client.versions("shop")] == ["1"]
     assert daemon.ask()[0] == "one"
     assert {instance.version for instance in daemon.client.instances("shop")} == {"1"}
-    with open_store(daemon.where.store).transaction() as records:
+    with closing(open_store(daemon.where.store)) as store, store.transaction() as records:
         assert len(records.versions()) == 1
     assert daemon.deploy(tmp_path / "code", "two").version == "2"
 
@@ -171,7 +171,8 @@ def test_a_full_disk_stops_deploys_and_nothing_else(small_disk: Path, tmp_path: 
             assert daemon.ask() == before
             assert stream.result() == [str(number) for number in range(20)]
         filler.unlink()
-        assert Sqlite(daemon.where.folder / "store.db").execute("PRAGMA integrity_check") == [("ok",)]
+        with closing(Sqlite(daemon.where.folder / "store.db")) as database:
+            assert database.execute("PRAGMA integrity_check") == [("ok",)]
         assert [version.version for version in daemon.client.versions("shop")] == ["1"]
         assert daemon.deploy(tmp_path / "code", "two").version == "2"
         assert daemon.ask()[0] == "two"

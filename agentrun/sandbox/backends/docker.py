@@ -43,7 +43,7 @@ class Docker:
             return [f"The Docker API did not answer within {_ANSWER_S} s."]
         if asked.returncode:
             said = asked.stderr.decode("utf-8", "replace").strip()[-300:]
-            return [f"The Docker API does not answer: {said or 'docker version failed'}."]
+            return [f"The Docker API does not answer: {said.rstrip('.?') or 'docker version failed'}."]
         return []
 
     async def create(self, order: Order) -> LocalBox:

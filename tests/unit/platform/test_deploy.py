@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,8 @@ async def test_whichever_write_fails_all_of_it_is_there_or_nothing(
             await ACTIONS[action](core)
         done = database.left > 0
         core.store.close()
-        assert Sqlite(folder / "store.db").execute("PRAGMA integrity_check") == [("ok",)]
+        with closing(Sqlite(folder / "store.db")) as left:
+            assert left.execute("PRAGMA integrity_check") == [("ok",)]
         if done and failures and count > failures:
             break
     assert failures >= 2, "an action has a write and a commit at least"
