@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterable, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
@@ -41,13 +41,17 @@ def start(coroutine: Coroutine[Any, Any, object]) -> None:
 
 
 def iterate(stream: AsyncIterable[T]) -> Iterator[T]:
-    """The items of an asynchronous stream, one by one."""
+    """The items of an asynchronous stream, one by one. It is closed if the caller stops before its end."""
     source = aiter(stream)
-    while True:
-        try:
+    try:
+        while True:
             yield run(_next(source))
-        except StopAsyncIteration:
-            return
+    except StopAsyncIteration:
+        return
+    finally:
+        if isinstance(source, AsyncGenerator):
+            # not waited for: whoever collects this iterator may be the loop's own thread
+            start(source.aclose())
 
 
 @contextmanager
