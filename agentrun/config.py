@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -118,7 +119,7 @@ def _dotenv() -> dict[str, str]:
     """What `.env` says; read again when it has changed, for it is asked about many names."""
     global _dotenv_read
     try:
-        state = Path(".env").stat()
+        state = os.stat(".env")
     except OSError:
         return {}
     mark = (Path(".env").absolute(), state.st_mtime_ns, state.st_size)
@@ -242,8 +243,6 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        import os
-
         return (
             init_settings,
             _Platform(settings_cls, os.environ),
@@ -297,8 +296,6 @@ def _variable(name: str) -> str:
 
 def _place(name: str, arguments: Mapping[str, Any]) -> str:
     """Where the value that counts was set."""
-    import os
-
     if arguments.get(name) is not None:
         return f"the argument {name}="
     for place, variables in (("the environment", os.environ), (".env", _dotenv())):
@@ -316,8 +313,6 @@ def _place(name: str, arguments: Mapping[str, Any]) -> str:
 
 def worker_environment(fd: int) -> dict[str, str]:
     """The environment of a worker that takes over the listening socket `fd`."""
-    import os
-
     return {**os.environ, "AGENTRUN_FD": str(fd), "AGENTRUN_IS_WORKER": "true"}
 
 
@@ -332,13 +327,9 @@ def refuse_open_door(settings: Settings) -> None:
 
 def environment(name: str) -> str | None:
     """A variable of the environment, or of `.env`; empty is as good as none."""
-    import os
-
     return os.environ.get(name) or _dotenv().get(name) or None
 
 
 def environment_names() -> list[str]:
     """The variables that are set there."""
-    import os
-
     return sorted({**_dotenv(), **os.environ})
