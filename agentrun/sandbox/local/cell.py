@@ -27,9 +27,8 @@ class Cell:
         self.error: CodeError | None = None
         self.count = 0
         self.state_lost = False
-        self.unheard: asyncio.Future[None] = (
-            asyncio.get_running_loop().create_future()
-        )  # fails if `on_output` does
+        # fails if `on_output` does
+        self.unheard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._on_output = on_output
         self._begun_s = time.monotonic()
 
